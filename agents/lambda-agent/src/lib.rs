@@ -1,0 +1,1 @@
+//! Reconciles function components onto AWS Lambda.

@@ -1,0 +1,1 @@
+//! What artifact bytes say: pure parsers of hostile input, no I/O.

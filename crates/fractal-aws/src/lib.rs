@@ -1,0 +1,1 @@
+//! What AWS agents share: credentials, registry tokens, error tables.

@@ -1,0 +1,87 @@
+//! Environments: where a live system is deployed, and what an operator says about that place.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::component::{IdError, plain_id};
+use super::params::Params;
+
+/// Longest part of an environment's id, in characters.
+const PART_MAX: usize = 128;
+
+/// An environment's id: owner type, owner, short name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "RawId", into = "RawId")]
+pub struct EnvironmentId {
+    owner_type: Box<str>,
+    owner_id: Box<str>,
+    short_name: Box<str>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawId {
+    #[serde(rename = "type")]
+    owner_type: Option<String>,
+    owner_id: Option<String>,
+    short_name: String,
+}
+
+impl EnvironmentId {
+    /// Checks the parts: letters, digits, `-`, `_` and `.` only, since they end up in paths.
+    ///
+    /// # Errors
+    /// Where a part is empty, too long or holds another character.
+    pub fn new(owner_type: &str, owner_id: &str, short_name: &str) -> Result<Self, IdError> {
+        plain_id("environment type", owner_type, PART_MAX)?;
+        if !owner_id.is_empty() {
+            plain_id("environment owner id", owner_id, PART_MAX)?;
+        }
+        plain_id("environment short name", short_name, PART_MAX)?;
+        Ok(Self { owner_type: owner_type.into(), owner_id: owner_id.into(), short_name: short_name.into() })
+    }
+
+    /// The short name.
+    #[must_use]
+    pub fn short_name(&self) -> &str {
+        &self.short_name
+    }
+
+    /// `type/ownerId/shortName`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl TryFrom<RawId> for EnvironmentId {
+    type Error = IdError;
+
+    /// A missing type means `Personal` and a missing owner is empty: that is how clients read it.
+    fn try_from(raw: RawId) -> Result<Self, IdError> {
+        Self::new(raw.owner_type.as_deref().unwrap_or("Personal"), raw.owner_id.as_deref().unwrap_or_default(), &raw.short_name)
+    }
+}
+
+impl From<EnvironmentId> for RawId {
+    fn from(id: EnvironmentId) -> Self {
+        Self { owner_type: Some(id.owner_type.into()), owner_id: Some(id.owner_id.into()), short_name: id.short_name.into() }
+    }
+}
+
+impl fmt::Display for EnvironmentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.owner_type, self.owner_id, self.short_name)
+    }
+}
+
+/// An environment as a live system carries it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// Its id.
+    pub id: EnvironmentId,
+    /// What the operator says: `registries`, `provided`, `lambdaRoleArn`, ...
+    #[serde(default)]
+    pub parameters: Params,
+}

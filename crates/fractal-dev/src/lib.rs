@@ -1,0 +1,1 @@
+//! Queue, agents and simulated clouds in one process, and the demo.

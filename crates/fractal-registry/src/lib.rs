@@ -1,0 +1,1 @@
+//! OCI distribution: resolve, verified streaming reads, push, copy, layouts, credentials.

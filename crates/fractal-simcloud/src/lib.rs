@@ -1,0 +1,28 @@
+//! Simulated clouds and a registry on loopback, speaking the real wire protocols, with a durable ledger.
+//!
+//! [`SimCloud`] is AWS (Lambda, S3, STS, IAM roles, ECR tokens) plus the registry that plays ECR; [`Registry`] is an OCI registry alone.
+//! Functions are never executed here, and nothing listens anywhere but on 127.0.0.1.
+
+mod aws;
+mod clock;
+mod config;
+mod control;
+mod encoding;
+mod error;
+mod exchange;
+mod faults;
+mod ledger;
+mod quota;
+mod registry;
+mod server;
+mod sim;
+
+pub use crate::aws::lambda::Served;
+pub use crate::aws::s3::StagedObject;
+pub use crate::clock::Clock;
+pub use crate::config::{Config, Identity, Quotas, Settling};
+pub use crate::error::SimError;
+pub use crate::faults::{Action, Armed, Faults, Filter, Rule};
+pub use crate::ledger::{Entry, Ledger, Outcome};
+pub use crate::registry::{Registry, RegistryAuth, RegistryConfig};
+pub use crate::sim::{Endpoints, SimCloud};

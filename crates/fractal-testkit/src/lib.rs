@@ -1,0 +1,1 @@
+//! Conformance suite, broken agents and fault injection for tests.
