@@ -15,9 +15,15 @@ pub(crate) enum Command {
     Check,
     Each,
     Offline(Vec<OsString>),
-    Bench { name: OsString, arguments: Vec<OsString> },
+    Bench {
+        name: OsString,
+        arguments: Vec<OsString>,
+    },
     /// Internal: the command that runs inside the network namespace, and the file its verdict goes to.
-    Isolated { report: PathBuf, command: Vec<OsString> },
+    Isolated {
+        report: PathBuf,
+        command: Vec<OsString>,
+    },
 }
 
 /// What `cargo xtask parts` is asked for.
@@ -125,7 +131,9 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command
     if rest.first().is_some_and(|first| first == "--") {
         rest.remove(0);
     }
-    let helped = rest.iter().any(|argument| argument == "--help" || argument == "-h");
+    let helped = rest
+        .iter()
+        .any(|argument| argument == "--help" || argument == "-h");
     match name.to_str() {
         Some("--help" | "-h" | "help") => Ok(Command::Help(HELP)),
         Some("demo") => Ok(Command::Demo(rest)),
@@ -169,7 +177,10 @@ fn parts(rest: &[OsString]) -> Result<Command, Fault> {
 }
 
 fn filters(rest: Vec<OsString>) -> Result<Vec<OsString>, Fault> {
-    match rest.iter().find(|argument| argument.to_string_lossy().starts_with('-')) {
+    match rest
+        .iter()
+        .find(|argument| argument.to_string_lossy().starts_with('-'))
+    {
         Some(flag) => Err(surplus(std::slice::from_ref(flag))),
         None => Ok(rest),
     }
@@ -177,31 +188,53 @@ fn filters(rest: Vec<OsString>) -> Result<Vec<OsString>, Fault> {
 
 fn bench(mut rest: Vec<OsString>) -> Result<Command, Fault> {
     if rest.is_empty() {
-        return Err(Fault::Usage("which benchmark? cargo xtask bench NAME [--json]".to_owned()));
+        return Err(Fault::Usage(
+            "which benchmark? cargo xtask bench NAME [--json]".to_owned(),
+        ));
     }
     let name = rest.remove(0);
-    Ok(Command::Bench { name, arguments: rest })
+    Ok(Command::Bench {
+        name,
+        arguments: rest,
+    })
 }
 
 fn isolated(mut rest: Vec<OsString>) -> Result<Command, Fault> {
     if rest.len() < 2 {
-        return Err(Fault::Usage("isolated is internal: isolated REPORT PROGRAM [ARGUMENTS]".to_owned()));
+        return Err(Fault::Usage(
+            "isolated is internal: isolated REPORT PROGRAM [ARGUMENTS]".to_owned(),
+        ));
     }
     let report = PathBuf::from(rest.remove(0));
-    Ok(Command::Isolated { report, command: rest })
+    Ok(Command::Isolated {
+        report,
+        command: rest,
+    })
 }
 
 fn alone(rest: &[OsString], command: Command) -> Result<Command, Fault> {
-    if rest.is_empty() { Ok(command) } else { Err(surplus(rest)) }
+    if rest.is_empty() {
+        Ok(command)
+    } else {
+        Err(surplus(rest))
+    }
 }
 
 fn surplus(arguments: &[OsString]) -> Fault {
-    let said: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
-    Fault::Usage(format!("unexpected argument: {}; see --help", said.join(" ")))
+    let said: Vec<_> = arguments
+        .iter()
+        .map(|argument| argument.to_string_lossy())
+        .collect();
+    Fault::Usage(format!(
+        "unexpected argument: {}; see --help",
+        said.join(" ")
+    ))
 }
 
 fn unknown(name: &str) -> Fault {
-    Fault::Usage(format!("there is no command {name}; cargo xtask --help lists them"))
+    Fault::Usage(format!(
+        "there is no command {name}; cargo xtask --help lists them"
+    ))
 }
 
 #[cfg(test)]
@@ -215,14 +248,22 @@ mod tests {
     #[test]
     fn a_leading_separator_is_accepted_before_and_after_the_command() {
         assert_eq!(parsed("-- check").unwrap(), Command::Check);
-        assert_eq!(parsed("demo -- --break publish").unwrap(), Command::Demo(vec!["--break".into(), "publish".into()]));
-        assert_eq!(parsed("demo --break publish").unwrap(), parsed("-- demo -- --break publish").unwrap());
+        assert_eq!(
+            parsed("demo -- --break publish").unwrap(),
+            Command::Demo(vec!["--break".into(), "publish".into()])
+        );
+        assert_eq!(
+            parsed("demo --break publish").unwrap(),
+            parsed("-- demo -- --break publish").unwrap()
+        );
     }
 
     #[test]
     fn help_is_had_for_every_command_and_runs_none() {
         for name in ["parts", "test", "check", "each", "offline", "bench"] {
-            let Command::Help(text) = parsed(&format!("{name} --help")).unwrap() else { panic!("{name} ran") };
+            let Command::Help(text) = parsed(&format!("{name} --help")).unwrap() else {
+                panic!("{name} ran")
+            };
             assert!(text.contains(&format!("cargo xtask {name}")), "{name}");
         }
         assert_eq!(parsed("").unwrap(), parsed("--help").unwrap());
@@ -230,14 +271,25 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_a_usage_fault() {
-        for line in ["nonsense", "parts --list --repair", "test --nocapture", "check now", "bench"] {
+        for line in [
+            "nonsense",
+            "parts --list --repair",
+            "test --nocapture",
+            "check now",
+            "bench",
+        ] {
             assert!(matches!(parsed(line), Err(Fault::Usage(_))), "{line}");
         }
     }
 
     #[test]
     fn a_benchmark_keeps_its_arguments() {
-        let Command::Bench { name, arguments } = parsed("bench idle --json").unwrap() else { panic!("not a benchmark") };
-        assert_eq!((name, arguments), ("idle".into(), vec![OsString::from("--json")]));
+        let Command::Bench { name, arguments } = parsed("bench idle --json").unwrap() else {
+            panic!("not a benchmark")
+        };
+        assert_eq!(
+            (name, arguments),
+            ("idle".into(), vec![OsString::from("--json")])
+        );
     }
 }

@@ -13,7 +13,9 @@ pub(crate) struct Console {
 impl Console {
     pub(crate) fn new() -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self { colour: wanted && std::io::stderr().is_terminal() }
+        Self {
+            colour: wanted && std::io::stderr().is_terminal(),
+        }
     }
 
     /// A numbered or named stage begins.
@@ -35,7 +37,11 @@ impl Console {
     }
 
     fn paint(self, code: &str, text: &str) -> String {
-        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.colour {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     fn line(self, text: impl Display) {

@@ -10,10 +10,22 @@ use crate::fault::Fault;
 use crate::machine::{self, Cost};
 use crate::workspace::Workspace;
 
-const COST: Cost = Cost { what: "the demo", cpu_seconds: 330, megabytes: 2_000, built: "fractal-dev" };
+const COST: Cost = Cost {
+    what: "the demo",
+    cpu_seconds: 330,
+    megabytes: 2_000,
+    built: "fractal-dev",
+};
 
-pub(crate) fn run(console: Console, workspace: &Workspace, arguments: &[OsString]) -> Result<(), Fault> {
-    if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
+pub(crate) fn run(
+    console: Console,
+    workspace: &Workspace,
+    arguments: &[OsString],
+) -> Result<(), Fault> {
+    if arguments
+        .iter()
+        .any(|argument| argument == "--help" || argument == "-h")
+    {
         return help(workspace);
     }
     machine::check(console, workspace, COST)?;
@@ -24,7 +36,18 @@ pub(crate) fn run(console: Console, workspace: &Workspace, arguments: &[OsString
 /// Builds and runs the demo; used by the tests, which run it where only loopback can be reached.
 pub(crate) fn command(workspace: &Workspace, arguments: &[OsString]) -> Command {
     let mut cargo = workspace.cargo();
-    cargo.args(["run", "--locked", "--package", "fractal-dev", "--bin", "fractal-dev", "--", "demo"]).args(arguments);
+    cargo
+        .args([
+            "run",
+            "--locked",
+            "--package",
+            "fractal-dev",
+            "--bin",
+            "fractal-dev",
+            "--",
+            "demo",
+        ])
+        .args(arguments);
     cargo
 }
 
@@ -54,6 +77,8 @@ fn become_program(mut command: Command) -> Result<(), Fault> {
     let status = command.status().map_err(Fault::start(&name))?;
     match status.code() {
         Some(0) => Ok(()),
-        code => Err(Fault::Child(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))),
+        code => Err(Fault::Child(
+            code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1),
+        )),
     }
 }

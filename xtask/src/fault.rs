@@ -17,7 +17,10 @@ pub(crate) enum Fault {
     /// A part of the tests is missing or not what was installed. Exit code 4.
     Part(String),
     /// A file or a child process could not be used. Exit code 5.
-    System { what: String, source: std::io::Error },
+    System {
+        what: String,
+        source: std::io::Error,
+    },
     /// A child that this command stands for ended with this code.
     Child(u8),
 }
@@ -37,7 +40,10 @@ impl Fault {
     /// For `map_err` on file operations: the verb phrase and the path it was about.
     pub(crate) fn at(verb: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path: PathBuf = path.to_owned();
-        move |source| Self::System { what: format!("cannot {verb} {}", path.display()), source }
+        move |source| Self::System {
+            what: format!("cannot {verb} {}", path.display()),
+            source,
+        }
     }
 
     /// For `map_err` on starting a program.
@@ -53,7 +59,9 @@ impl fmt::Display for Fault {
             Self::Failed(what) | Self::Usage(what) | Self::Part(what) => f.write_str(what),
             Self::Machine(missing) => {
                 f.write_str("this machine lacks what the build needs:")?;
-                missing.iter().try_for_each(|line| write!(f, "\n  - {line}"))
+                missing
+                    .iter()
+                    .try_for_each(|line| write!(f, "\n  - {line}"))
             }
             Self::System { what, .. } => f.write_str(what),
             Self::Child(code) => write!(f, "the command ended with exit code {code}"),

@@ -47,7 +47,9 @@ fn run() -> Result<(), Fault> {
         Command::Check => check::run(console, &Workspace::find()?),
         Command::Each => check::each(console, &Workspace::find()?),
         Command::Offline(arguments) => suite::offline(console, &Workspace::find()?, &arguments),
-        Command::Bench { name, arguments } => bench::run(console, &Workspace::find()?, &name, &arguments),
+        Command::Bench { name, arguments } => {
+            bench::run(console, &Workspace::find()?, &name, &arguments)
+        }
     }
 }
 

@@ -41,17 +41,17 @@ impl Parts {
         &self.versions
     }
 
-    pub(crate) fn python(&self) -> PathBuf {
-        self.root.join("boto3/bin/python")
-    }
-
     pub(crate) fn cargo_deny(&self) -> PathBuf {
         self.root.join("cargo-deny/bin/cargo-deny")
     }
 }
 
 /// `cargo xtask parts`.
-pub(crate) fn command(console: Console, workspace: &Workspace, request: PartsRequest) -> Result<(), Fault> {
+pub(crate) fn command(
+    console: Console,
+    workspace: &Workspace,
+    request: PartsRequest,
+) -> Result<(), Fault> {
     match request {
         PartsRequest::List => list(workspace),
         PartsRequest::Install => {
@@ -83,8 +83,16 @@ fn verified(console: Console, place: &Place) -> Result<Parts, Fault> {
         let version = running_version(part, place.root())?;
         versions.push((part.name, version));
     }
-    console.good(format_args!("{} parts verified in {} ({})", PARTS.len(), elapsed(started), place.root().display()));
-    Ok(Parts { root: place.root().to_owned(), versions })
+    console.good(format_args!(
+        "{} parts verified in {} ({})",
+        PARTS.len(),
+        elapsed(started),
+        place.root().display()
+    ));
+    Ok(Parts {
+        root: place.root().to_owned(),
+        versions,
+    })
 }
 
 fn running_version(part: &Part, root: &Path) -> Result<String, Fault> {
@@ -102,8 +110,14 @@ fn running_version(part: &Part, root: &Path) -> Result<String, Fault> {
         .map_err(|error| damaged(format!("does not start ({program}: {error})")))?;
     let said = String::from_utf8_lossy(&output.stdout);
     match said.lines().find(|line| line.contains(part.version)) {
-        Some(line) if output.status.success() => Ok(line.split_whitespace().last().unwrap_or(line).to_owned()),
-        _ => Err(damaged(format!("does not say that it is {} ({program} said: {})", part.version, said.trim()))),
+        Some(line) if output.status.success() => {
+            Ok(line.split_whitespace().last().unwrap_or(line).to_owned())
+        }
+        _ => Err(damaged(format!(
+            "does not say that it is {} ({program} said: {})",
+            part.version,
+            said.trim()
+        ))),
     }
 }
 
@@ -116,7 +130,12 @@ fn list(workspace: &Workspace) -> Result<(), Fault> {
             State::Broken(why) => format!("damaged: {why}"),
             State::Ready => "installed".to_owned(),
         };
-        answer(format_args!("{:<11} {:<9} {state:<14} {}", part.name, part.version, part.programs.join(" ")));
+        answer(format_args!(
+            "{:<11} {:<9} {state:<14} {}",
+            part.name,
+            part.version,
+            part.programs.join(" ")
+        ));
     }
     Ok(())
 }

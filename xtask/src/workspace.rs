@@ -16,10 +16,12 @@ pub(crate) struct Workspace {
 impl Workspace {
     /// Fails where the checkout moved away or cargo cannot describe it.
     pub(crate) fn find() -> Result<Self, Fault> {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| manifest.to_owned(), PathBuf::from);
-        let root = root.parent().unwrap_or(&root).to_owned();
-        let mut workspace = Self { target: root.join("target"), root };
+        let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = package.parent().unwrap_or(package).to_owned();
+        let mut workspace = Self {
+            target: root.join("target"),
+            root,
+        };
         workspace.target = workspace.ask_cargo_for_target()?;
         Ok(workspace)
     }
@@ -34,7 +36,9 @@ impl Workspace {
     }
 
     pub(crate) fn program(&self, profile: &str, name: &str) -> PathBuf {
-        self.target.join(profile).join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+        self.target
+            .join(profile)
+            .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
     }
 
     /// The names of every workspace package, sorted.
@@ -57,7 +61,12 @@ impl Workspace {
     /// A cargo in the checkout, free of the variables by which the outer `cargo run` describes this binary:
     /// build scripts that watch them would run again for nothing.
     pub(crate) fn cargo(&self) -> Command {
-        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        self.tool(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    }
+
+    /// Any program in the checkout, free of the same variables.
+    pub(crate) fn tool(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
         command.current_dir(&self.root);
         for (name, _) in std::env::vars_os() {
             if describes_package(&name) {
@@ -70,20 +79,34 @@ impl Workspace {
     fn ask_cargo_for_target(&self) -> Result<PathBuf, Fault> {
         let output = self
             .cargo()
-            .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+            .args([
+                "metadata",
+                "--no-deps",
+                "--format-version",
+                "1",
+                "--offline",
+            ])
             .output()
             .map_err(Fault::start("cargo"))?;
         let json = String::from_utf8_lossy(&output.stdout);
-        json_string(&json, "target_directory").map(PathBuf::from).ok_or_else(|| {
-            let said = String::from_utf8_lossy(&output.stderr);
-            Fault::Failed(format!("cargo metadata does not name the target folder:\n{}", said.trim_end()))
-        })
+        json_string(&json, "target_directory")
+            .map(PathBuf::from)
+            .ok_or_else(|| {
+                let said = String::from_utf8_lossy(&output.stderr);
+                Fault::Failed(format!(
+                    "cargo metadata does not name the target folder:\n{}",
+                    said.trim_end()
+                ))
+            })
     }
 }
 
 fn describes_package(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
-    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name.starts_with("CARGO_BIN_") || name == "CARGO_CRATE_NAME"
+    name.starts_with("CARGO_PKG_")
+        || name.starts_with("CARGO_MANIFEST_")
+        || name.starts_with("CARGO_BIN_")
+        || name == "CARGO_CRATE_NAME"
 }
 
 /// The first string value of `key`. `cargo metadata` writes compact JSON; backslash escapes are the only ones a path can hold.
@@ -104,7 +127,11 @@ fn json_string(json: &str, key: &str) -> Option<String> {
 pub(crate) fn version(text: &str) -> Option<(u32, u32)> {
     let mut numbers = text.split('.');
     let major = numbers.next()?.parse().ok()?;
-    let minor: String = numbers.next()?.chars().take_while(char::is_ascii_digit).collect();
+    let minor: String = numbers
+        .next()?
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
     Some((major, minor.parse().ok()?))
 }
 
@@ -115,7 +142,10 @@ mod tests {
     #[test]
     fn the_target_folder_is_read_from_compact_json() {
         let json = r#"{"packages":[],"target_directory":"C:\\w \"x\"\\target","version":1}"#;
-        assert_eq!(json_string(json, "target_directory").unwrap(), r#"C:\w "x"\target"#);
+        assert_eq!(
+            json_string(json, "target_directory").unwrap(),
+            r#"C:\w "x"\target"#
+        );
         assert_eq!(json_string(json, "absent"), None);
     }
 

@@ -22,7 +22,12 @@ pub(crate) struct Module {
     pub(crate) sums: &'static str,
 }
 
-pub(crate) fn install(console: Console, site: &Site, name: &str, module: &Module) -> Result<(), Fault> {
+pub(crate) fn install(
+    console: Console,
+    site: &Site,
+    name: &str,
+    module: &Module,
+) -> Result<(), Fault> {
     let go = toolchain(console, site)?;
     let source = site.scratch.join(name);
     std::fs::create_dir_all(&source).map_err(Fault::at("create", &source))?;
@@ -34,7 +39,17 @@ pub(crate) fn install(console: Console, site: &Site, name: &str, module: &Module
     let mut build = site.tool(&go);
     build
         .current_dir(&source)
-        .args(["build", "-mod=readonly", "-modcacherw", "-trimpath", "-buildvcs=false", "-p", "2", "-ldflags=-s -w", "-o"])
+        .args([
+            "build",
+            "-mod=readonly",
+            "-modcacherw",
+            "-trimpath",
+            "-buildvcs=false",
+            "-p",
+            "2",
+            "-ldflags=-s -w",
+            "-o",
+        ])
         .arg(&built)
         .arg(module.package)
         .env("CGO_ENABLED", "0")
@@ -51,18 +66,35 @@ pub(crate) fn install(console: Console, site: &Site, name: &str, module: &Module
 
 /// The user's Go caches are used where they exist; otherwise ours live and die with the scratch folder.
 fn keep_caches_apart(command: &mut Command, go: &Path, scratch: &Path) {
-    let told = Command::new(go).args(["env", "GOMODCACHE", "GOCACHE"]).current_dir(scratch).output();
-    let told = told.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let told = Command::new(go)
+        .args(["env", "GOMODCACHE", "GOCACHE"])
+        .current_dir(scratch)
+        .output();
+    let told = told
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .unwrap_or_default();
     let caches: Vec<PathBuf> = told.lines().map(PathBuf::from).collect();
-    let usable = caches.len() == 2 && caches.iter().all(|cache| cache.is_absolute() && cache.is_dir() && writable(cache));
+    let usable = caches.len() == 2
+        && caches
+            .iter()
+            .all(|cache| cache.is_absolute() && cache.is_dir() && writable(cache));
     if !usable {
-        command.env("GOPATH", scratch.join("go")).env("GOMODCACHE", scratch.join("go/pkg/mod")).env("GOCACHE", scratch.join("go-build"));
+        command
+            .env("GOPATH", scratch.join("go"))
+            .env("GOMODCACHE", scratch.join("go/pkg/mod"))
+            .env("GOCACHE", scratch.join("go-build"));
     }
 }
 
 fn toolchain(console: Console, site: &Site) -> Result<PathBuf, Fault> {
-    let on_path = Command::new("go").arg("version").env("GOTOOLCHAIN", "local").output().ok();
-    let on_path = on_path.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let on_path = Command::new("go")
+        .arg("version")
+        .env("GOTOOLCHAIN", "local")
+        .output()
+        .ok();
+    let on_path = on_path
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .unwrap_or_default();
     if release(&on_path) == Some(GO) {
         return Ok(PathBuf::from("go"));
     }

@@ -26,7 +26,12 @@ pub(crate) enum Damaged {
 }
 
 /// Installs every absent part; damaged ones are replaced or refused.
-pub(crate) fn missing(console: Console, workspace: &Workspace, place: &Place, damaged: Damaged) -> Result<(), Fault> {
+pub(crate) fn missing(
+    console: Console,
+    workspace: &Workspace,
+    place: &Place,
+    damaged: Damaged,
+) -> Result<(), Fault> {
     if wanted(place.root(), damaged)?.is_empty() {
         return Ok(());
     }
@@ -35,9 +40,20 @@ pub(crate) fn missing(console: Console, workspace: &Workspace, place: &Place, da
     if wanted.is_empty() {
         return Ok(());
     }
-    console.step(format_args!("parts: installing {} of {} into {}", wanted.len(), PARTS.len(), place.root().display()));
-    let site = Site { root: place.root().to_owned(), scratch: place.scratch()?, workspace: workspace.clone() };
-    let outcome = wanted.into_iter().try_for_each(|part| install(console, &site, part));
+    console.step(format_args!(
+        "parts: installing {} of {} into {}",
+        wanted.len(),
+        PARTS.len(),
+        place.root().display()
+    ));
+    let site = Site {
+        root: place.root().to_owned(),
+        scratch: place.scratch()?,
+        workspace: workspace.clone(),
+    };
+    let outcome = wanted
+        .into_iter()
+        .try_for_each(|part| install(console, &site, part));
     let cleared = remove(&site.scratch);
     outcome.and(cleared)
 }
@@ -48,7 +64,10 @@ fn wanted(root: &Path, damaged: Damaged) -> Result<Vec<&'static Part>, Fault> {
         match manifest::state(part, root) {
             State::Ready => {}
             State::Broken(why) if damaged == Damaged::Refuse => {
-                return Err(Fault::Part(format!("the part {} {why}; run: {REPAIR}", part.name)));
+                return Err(Fault::Part(format!(
+                    "the part {} {why}; run: {REPAIR}",
+                    part.name
+                )));
             }
             State::Absent | State::Broken(_) => wanted.push(part),
         }
@@ -58,16 +77,39 @@ fn wanted(root: &Path, damaged: Damaged) -> Result<Vec<&'static Part>, Fault> {
 
 fn install(console: Console, site: &Site, part: &Part) -> Result<(), Fault> {
     let started = Instant::now();
-    console.note(format_args!("{} {}: {}", part.name, part.version, part.cost));
+    console.note(format_args!(
+        "{} {}: {}",
+        part.name, part.version, part.cost
+    ));
     manifest::forget(part, &site.root)?;
     remove(&site.root.join(part.path()))?;
     match part.source {
-        Source::Go { package, module, sums } => go::install(console, site, part.name, &go::Module { package, module, sums })?,
-        Source::Python { requirements } => python::install(site, &site.root.join(part.name), requirements)?,
+        Source::Go {
+            package,
+            module,
+            sums,
+        } => go::install(
+            console,
+            site,
+            part.name,
+            &go::Module {
+                package,
+                module,
+                sums,
+            },
+        )?,
+        Source::Python { requirements } => {
+            python::install(site, &site.root.join(part.name), requirements)?
+        }
         Source::Crate => crate_program(site, part)?,
     }
     manifest::record(part, &site.root)?;
-    console.good(format_args!("{} {} in {}", part.name, part.version, elapsed(started)));
+    console.good(format_args!(
+        "{} {} in {}",
+        part.name,
+        part.version,
+        elapsed(started)
+    ));
     Ok(())
 }
 
@@ -75,7 +117,17 @@ fn install(console: Console, site: &Site, part: &Part) -> Result<(), Fault> {
 fn crate_program(site: &Site, part: &Part) -> Result<(), Fault> {
     let mut cargo = site.workspace.cargo();
     cargo
-        .args(["install", "--locked", "--no-track", "--jobs", "2", "--version", part.version, part.name, "--root"])
+        .args([
+            "install",
+            "--locked",
+            "--no-track",
+            "--jobs",
+            "2",
+            "--version",
+            part.version,
+            part.name,
+            "--root",
+        ])
         .arg(site.root.join(part.name))
         .env("CARGO_TARGET_DIR", site.scratch.join("target"))
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
@@ -106,17 +158,33 @@ impl Site {
 
     /// Runs a tool to its end; a failure shows the last lines it wrote.
     pub(crate) fn finish(&self, mut command: Command) -> Result<(), Fault> {
-        let name = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = Path::new(command.get_program())
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let log = self.scratch.join("log");
         let file = File::create(&log).map_err(Fault::at("create", &log))?;
         let twin = file.try_clone().map_err(Fault::at("open", &log))?;
-        let status = command.stdin(Stdio::null()).stdout(file).stderr(twin).status().map_err(Fault::start(&name))?;
+        let status = command
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(twin)
+            .status()
+            .map_err(Fault::start(&name))?;
         if status.success() {
             return Ok(());
         }
-        let said = std::fs::read(&log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+        let said = std::fs::read(&log)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default();
         let lines: Vec<_> = said.lines().collect();
-        let shown = lines.get(lines.len().saturating_sub(SHOWN_LINES)..).unwrap_or_default();
-        Err(Fault::Part(format!("{name} could not install a part ({status}); nothing half-installed is left. It said:\n{}", shown.join("\n"))))
+        let shown = lines
+            .get(lines.len().saturating_sub(SHOWN_LINES)..)
+            .unwrap_or_default();
+        Err(Fault::Part(format!(
+            "{name} could not install a part ({status}); nothing half-installed is left. It said:\n{}",
+            shown.join("\n")
+        )))
     }
 }

@@ -46,7 +46,11 @@ pub(crate) fn state(part: &Part, root: &Path) -> State {
     if recorded.lines().next() != Some(headline(part).as_str()) {
         return State::Absent;
     }
-    if let Some(program) = part.programs.iter().find(|program| !root.join(program).is_file()) {
+    if let Some(program) = part
+        .programs
+        .iter()
+        .find(|program| !root.join(program).is_file())
+    {
         return State::Broken(format!("is missing its program {program}"));
     }
     let Ok(now) = describe(part, root) else {
@@ -64,12 +68,18 @@ fn headline(part: &Part) -> String {
 
 fn difference(recorded: &str, now: &str) -> Option<String> {
     let named = |line: &str| line.splitn(3, ' ').nth(2).unwrap_or(line).to_owned();
-    let gone = recorded.lines().find(|line| !now.contains(&format!("{line}\n")));
-    let new = || now.lines().find(|line| !recorded.contains(&format!("{line}\n")));
+    let gone = recorded
+        .lines()
+        .find(|line| !now.contains(&format!("{line}\n")));
+    let new = || {
+        now.lines()
+            .find(|line| !recorded.contains(&format!("{line}\n")))
+    };
     if recorded == now {
         return None;
     }
-    gone.map(|line| format!("has changed or lost {}", named(line))).or_else(|| new().map(|line| format!("has a foreign file {}", named(line))))
+    gone.map(|line| format!("has changed or lost {}", named(line)))
+        .or_else(|| new().map(|line| format!("has a foreign file {}", named(line))))
 }
 
 fn describe(part: &Part, root: &Path) -> std::io::Result<String> {
@@ -79,9 +89,17 @@ fn describe(part: &Part, root: &Path) -> std::io::Result<String> {
     let mut text = headline(part);
     text.push('\n');
     for file in files {
-        let name = file.strip_prefix(root).unwrap_or(&file).to_string_lossy().replace('\\', "/");
+        let name = file
+            .strip_prefix(root)
+            .unwrap_or(&file)
+            .to_string_lossy()
+            .replace('\\', "/");
         let program = part.programs.contains(&name.as_str()) && !file.is_symlink();
-        let sum = if program { format!("{:016x}", checksum(SEED, &std::fs::read(&file)?)) } else { "-".to_owned() };
+        let sum = if program {
+            format!("{:016x}", checksum(SEED, &std::fs::read(&file)?))
+        } else {
+            "-".to_owned()
+        };
         let size = std::fs::metadata(&file).map(|found| found.len())?;
         let _infallible = writeln!(text, "{size} {sum} {name}");
     }
@@ -123,7 +141,8 @@ mod tests {
 
     impl Folder {
         fn installed(name: &str) -> Self {
-            let root = std::env::temp_dir().join(format!("fractal-manifest-{name}-{}", std::process::id()));
+            let root = std::env::temp_dir()
+                .join(format!("fractal-manifest-{name}-{}", std::process::id()));
             std::fs::create_dir_all(root.join("thing/bin")).unwrap();
             std::fs::write(root.join("thing/bin/thing"), "program").unwrap();
             std::fs::write(root.join("thing/library"), "library").unwrap();
@@ -176,7 +195,11 @@ mod tests {
     #[test]
     fn without_a_record_or_with_other_pins_it_is_absent() {
         let folder = Folder::installed("absent");
-        let newer = Part { version: "1.0.1", source: Source::Crate, ..PART };
+        let newer = Part {
+            version: "1.0.1",
+            source: Source::Crate,
+            ..PART
+        };
         assert_eq!(state(&newer, &folder.0), State::Absent);
         forget(&PART, &folder.0).unwrap();
         assert_eq!(state(&PART, &folder.0), State::Absent);

@@ -18,8 +18,14 @@ pub(crate) struct Part {
 /// Where a part comes from, with its lock.
 #[derive(Debug)]
 pub(crate) enum Source {
-    Go { package: &'static str, module: &'static str, sums: &'static str },
-    Python { requirements: &'static str },
+    Go {
+        package: &'static str,
+        module: &'static str,
+        sums: &'static str,
+    },
+    Python {
+        requirements: &'static str,
+    },
     Crate,
 }
 
@@ -35,17 +41,28 @@ impl Part {
     /// A hash of everything that pins this part.
     pub(crate) fn key(&self) -> u64 {
         let lock = match self.source {
-            Source::Go { package, module, sums } => [package, module, sums],
+            Source::Go {
+                package,
+                module,
+                sums,
+            } => [package, module, sums],
             Source::Python { requirements } => [requirements, "", ""],
             Source::Crate => [""; 3],
         };
-        [self.name, self.version].into_iter().chain(lock).fold(SEED, |hash, text| checksum(checksum(hash, text.as_bytes()), b"\0"))
+        [self.name, self.version]
+            .into_iter()
+            .chain(lock)
+            .fold(SEED, |hash, text| {
+                checksum(checksum(hash, text.as_bytes()), b"\0")
+            })
     }
 }
 
 /// A hash of all pins: other pins go to another folder, so two checkouts never disturb each other.
 pub(crate) fn key() -> String {
-    let all = PARTS.iter().fold(SEED, |hash, part| checksum(hash, &part.key().to_le_bytes()));
+    let all = PARTS
+        .iter()
+        .fold(SEED, |hash, part| checksum(hash, &part.key().to_le_bytes()));
     format!("{all:016x}")
 }
 
@@ -53,8 +70,16 @@ pub(crate) const SEED: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// FNV-1a over words of eight bytes: finds damage, not malice. Authenticity was checked at installation, by the sums of the registries.
 pub(crate) fn checksum(seed: u64, bytes: &[u8]) -> u64 {
-    let words = bytes.chunks(8).map(|word| word.iter().rev().fold(0_u64, |value, byte| value << 8 | u64::from(*byte)));
-    words.fold(seed ^ bytes.len() as u64, |hash, word| (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(23))
+    let words = bytes.chunks(8).map(|word| {
+        word.iter()
+            .rev()
+            .fold(0_u64, |value, byte| value << 8 | u64::from(*byte))
+    });
+    words.fold(seed ^ bytes.len() as u64, |hash, word| {
+        (hash ^ word)
+            .wrapping_mul(0x0000_0100_0000_01b3)
+            .rotate_left(23)
+    })
 }
 
 pub(crate) const GO_TOOLCHAIN: &str = include_str!("../../parts/python/go.txt");
@@ -99,17 +124,33 @@ pub(crate) const PARTS: &[Part] = &[
     Part {
         name: "ministack",
         version: "1.5.33",
-        source: Source::Python { requirements: include_str!("../../parts/python/ministack.txt") },
+        source: Source::Python {
+            requirements: include_str!("../../parts/python/ministack.txt"),
+        },
         programs: &["ministack/bin/python", "ministack/bin/ministack"],
-        probe: ("ministack/bin/python", &["-c", "import importlib.metadata as m, ministack; print(m.version('ministack'))"]),
+        probe: (
+            "ministack/bin/python",
+            &[
+                "-c",
+                "import importlib.metadata as m, ministack; print(m.version('ministack'))",
+            ],
+        ),
         cost: "17 wheels from PyPI, 25 MB: about 15 s",
     },
     Part {
         name: "boto3",
         version: "1.44.5",
-        source: Source::Python { requirements: include_str!("../../parts/python/boto3.txt") },
+        source: Source::Python {
+            requirements: include_str!("../../parts/python/boto3.txt"),
+        },
         programs: &["boto3/bin/python"],
-        probe: ("boto3/bin/python", &["-c", "import importlib.metadata as m, boto3, awslambdaric; print(m.version('boto3'))"]),
+        probe: (
+            "boto3/bin/python",
+            &[
+                "-c",
+                "import importlib.metadata as m, boto3, awslambdaric; print(m.version('boto3'))",
+            ],
+        ),
         cost: "10 wheels from PyPI (boto3, awslambdaric 4.2.2), 18 MB: about 10 s",
     },
     Part {
@@ -130,15 +171,41 @@ mod tests {
     fn every_part_is_locked_to_the_version_it_names() {
         for part in PARTS {
             match part.source {
-                Source::Go { package, module, sums } => {
+                Source::Go {
+                    package,
+                    module,
+                    sums,
+                } => {
                     assert!(module.contains(&format!("tool {package}")), "{}", part.name);
-                    let line = module.lines().find(|line| package.starts_with(line.split_whitespace().next().unwrap_or("?"))).unwrap();
-                    assert_eq!(line.split_whitespace().nth(1), Some(part.version), "{}", part.name);
-                    assert!(sums.lines().any(|sum| sum.contains(&format!(" {} h1:", part.version))), "{}", part.name);
+                    let line = module
+                        .lines()
+                        .find(|line| {
+                            package.starts_with(line.split_whitespace().next().unwrap_or("?"))
+                        })
+                        .unwrap();
+                    assert_eq!(
+                        line.split_whitespace().nth(1),
+                        Some(part.version),
+                        "{}",
+                        part.name
+                    );
+                    assert!(
+                        sums.lines()
+                            .any(|sum| sum.contains(&format!(" {} h1:", part.version))),
+                        "{}",
+                        part.name
+                    );
                 }
                 Source::Python { requirements } => {
-                    assert!(requirements.contains(&format!("\n{}=={} \\", part.name, part.version)), "{}", part.name);
-                    for requirement in requirements.lines().filter(|line| line.contains("==") && !line.starts_with('#')) {
+                    assert!(
+                        requirements.contains(&format!("\n{}=={} \\", part.name, part.version)),
+                        "{}",
+                        part.name
+                    );
+                    for requirement in requirements
+                        .lines()
+                        .filter(|line| line.contains("==") && !line.starts_with('#'))
+                    {
                         assert!(requirement.ends_with('\\'), "{requirement} has no hash");
                     }
                 }
@@ -149,7 +216,13 @@ mod tests {
 
     #[test]
     fn the_checksum_sees_one_bit_a_swap_and_the_length() {
-        let all = [&b"abcdefgh12345678"[..], b"abcdefgi12345678", b"12345678abcdefgh", b"abcdefgh12345678\0", b""];
+        let all = [
+            &b"abcdefgh12345678"[..],
+            b"abcdefgi12345678",
+            b"12345678abcdefgh",
+            b"abcdefgh12345678\0",
+            b"",
+        ];
         let mut sums: Vec<_> = all.iter().map(|bytes| checksum(SEED, bytes)).collect();
         sums.sort_unstable();
         sums.dedup();

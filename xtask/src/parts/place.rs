@@ -18,10 +18,15 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn find(workspace: &Workspace) -> Result<Self, Fault> {
-        let base = base(|name| std::env::var_os(name).filter(|value| !value.is_empty()), workspace.target());
+        let base = base(
+            |name| std::env::var_os(name).filter(|value| !value.is_empty()),
+            workspace.target(),
+        );
         let root = base.join(pins::key());
         std::fs::create_dir_all(&root).map_err(Fault::at("create", &root))?;
-        Ok(Self { root: std::path::absolute(&root).map_err(Fault::at("resolve", &root))? })
+        Ok(Self {
+            root: std::path::absolute(&root).map_err(Fault::at("resolve", &root))?,
+        })
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -39,7 +44,12 @@ impl Place {
     /// Held until the file is dropped; the system releases it when its holder dies.
     pub(crate) fn lock(&self, console: Console) -> Result<File, Fault> {
         let path = self.root.join("lock");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(Fault::at("open", &path))?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(Fault::at("open", &path))?;
         if file.try_lock().is_err() {
             console.note("another installation of the parts is running: waiting for it");
             file.lock().map_err(Fault::at("lock", &path))?;
@@ -52,9 +62,13 @@ fn base(variable: impl Fn(&str) -> Option<OsString>, target: &Path) -> PathBuf {
     if let Some(chosen) = variable("FRACTAL_PARTS_DIR") {
         return chosen.into();
     }
-    let cache = variable("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = variable("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
     let cache = cache.or_else(|| usable_home(variable("HOME")).map(|home| home.join(".cache")));
-    let chosen = cache.map(|cache| cache.join("fractal").join("parts")).filter(|path| std::fs::create_dir_all(path).is_ok());
+    let chosen = cache
+        .map(|cache| cache.join("fractal").join("parts"))
+        .filter(|path| std::fs::create_dir_all(path).is_ok());
     chosen.unwrap_or_else(|| target.join("parts"))
 }
 
@@ -66,7 +80,11 @@ pub(crate) fn usable_home(home: Option<OsString>) -> Option<PathBuf> {
 
 pub(crate) fn writable(folder: &Path) -> bool {
     let probe = folder.join(format!(".fractal-probe-{}", std::process::id()));
-    let made = OpenOptions::new().create_new(true).write(true).open(&probe).is_ok();
+    let made = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .open(&probe)
+        .is_ok();
     let _gone = std::fs::remove_file(&probe);
     made
 }
@@ -86,7 +104,12 @@ mod tests {
     use super::*;
 
     fn chosen(variables: &[(&str, &str)]) -> PathBuf {
-        let find = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value));
+        let find = |name: &str| {
+            variables
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| OsString::from(value))
+        };
         base(find, Path::new("/checkout/target"))
     }
 
@@ -96,11 +119,23 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         let home = folder.to_str().unwrap();
         let cache = folder.join("cache");
-        assert_eq!(chosen(&[("FRACTAL_PARTS_DIR", "/chosen"), ("HOME", home)]), Path::new("/chosen"));
-        assert_eq!(chosen(&[("XDG_CACHE_HOME", cache.to_str().unwrap()), ("HOME", home)]), cache.join("fractal/parts"));
-        assert_eq!(chosen(&[("HOME", home)]), folder.join(".cache/fractal/parts"));
+        assert_eq!(
+            chosen(&[("FRACTAL_PARTS_DIR", "/chosen"), ("HOME", home)]),
+            Path::new("/chosen")
+        );
+        assert_eq!(
+            chosen(&[("XDG_CACHE_HOME", cache.to_str().unwrap()), ("HOME", home)]),
+            cache.join("fractal/parts")
+        );
+        assert_eq!(
+            chosen(&[("HOME", home)]),
+            folder.join(".cache/fractal/parts")
+        );
         std::fs::remove_dir_all(&folder).unwrap();
-        assert_eq!(chosen(&[("HOME", home)]), Path::new("/checkout/target/parts"));
+        assert_eq!(
+            chosen(&[("HOME", home)]),
+            Path::new("/checkout/target/parts")
+        );
         assert!(!folder.exists(), "a home that does not exist was created");
         assert_eq!(chosen(&[]), Path::new("/checkout/target/parts"));
     }

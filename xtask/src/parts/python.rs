@@ -12,10 +12,20 @@ use super::install::Site;
 const PYTHON: (u32, u32) = (3, 11);
 
 /// The user's settings that would make pip or Python look elsewhere than in the new environment.
-const MISLEADING: &[&str] = &["PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "PIP_TARGET", "PIP_USER", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV"];
+const MISLEADING: &[&str] = &[
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PYTHONSTARTUP",
+    "VIRTUAL_ENV",
+    "PIP_TARGET",
+    "PIP_USER",
+    "PIP_PREFIX",
+    "PIP_REQUIRE_VIRTUALENV",
+];
 
 /// Prints its version and where it really is: a shim on PATH may depend on the home it was made in.
-const QUESTION: &str = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2]); print(sys.executable)";
+const QUESTION: &str =
+    "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2]); print(sys.executable)";
 
 pub(crate) fn install(site: &Site, folder: &Path, requirements: &str) -> Result<(), Fault> {
     let listed = site.scratch.join("requirements.txt");
@@ -24,9 +34,23 @@ pub(crate) fn install(site: &Site, folder: &Path, requirements: &str) -> Result<
     venv.args(["-m", "venv", "--clear"]).arg(folder);
     site.finish(venv)?;
     let mut pip = tool(site, &folder.join("bin/python"));
-    pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--no-cache-dir", "--disable-pip-version-check"])
-        .args(["--only-binary", ":all:", "--no-deps", "--require-hashes", "--requirement"])
-        .arg(&listed);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-input",
+        "--no-cache-dir",
+        "--disable-pip-version-check",
+    ])
+    .args([
+        "--only-binary",
+        ":all:",
+        "--no-deps",
+        "--require-hashes",
+        "--requirement",
+    ])
+    .arg(&listed);
     site.finish(pip)
 }
 
@@ -40,19 +64,31 @@ fn tool(site: &Site, program: &Path) -> Command {
 
 fn interpreter() -> Result<PathBuf, Fault> {
     let mut found = Vec::new();
-    for name in ["python3", "python3.13", "python3.12", "python3.11", "python"] {
+    for name in [
+        "python3",
+        "python3.13",
+        "python3.12",
+        "python3.11",
+        "python",
+    ] {
         let mut command = Command::new(name);
         for misleading in MISLEADING {
             command.env_remove(misleading);
         }
-        let Ok(output) = command.args(["-c", QUESTION]).output() else { continue };
+        let Ok(output) = command.args(["-c", QUESTION]).output() else {
+            continue;
+        };
         match answered(&String::from_utf8_lossy(&output.stdout)) {
             Some((release, path)) if release >= PYTHON => return Ok(path),
             Some(((major, minor), _)) => found.push(format!("{name} is {major}.{minor}")),
             None => found.push(format!("{name} has no venv")),
         }
     }
-    let found = if found.is_empty() { "there is none on PATH".to_owned() } else { found.join(", ") };
+    let found = if found.is_empty() {
+        "there is none on PATH".to_owned()
+    } else {
+        found.join(", ")
+    };
     Err(Fault::Machine(vec![format!(
         "Python 3.11 or later with venv, for the tests only ({found}): Debian and Ubuntu: apt install python3 python3-venv; \
          Fedora: dnf install python3; macOS: brew install python"
@@ -72,7 +108,10 @@ mod tests {
 
     #[test]
     fn an_interpreter_answers_with_version_and_place() {
-        assert_eq!(answered("3.11\n/usr/bin/python3\n"), Some(((3, 11), PathBuf::from("/usr/bin/python3"))));
+        assert_eq!(
+            answered("3.11\n/usr/bin/python3\n"),
+            Some(((3, 11), PathBuf::from("/usr/bin/python3")))
+        );
         assert_eq!(answered("3.9\n/usr/bin/python3\n").unwrap().0, (3, 9));
         assert_eq!(answered("3.11\n"), None);
         assert_eq!(answered(""), None);
