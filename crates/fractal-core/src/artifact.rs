@@ -13,5 +13,7 @@ pub use digest::{Digest, DigestError, Hasher};
 pub use facts::{Facts, ImageFacts, ZipFacts};
 pub use kind::{ArtifactKind, PackageType};
 pub use manifest::{Descriptor, ImageIndex, ImageManifest, Manifest, ManifestError, OciPlatform};
-pub use reference::{ArtifactUri, Coordinate, Layout, Reference, ReferenceError, RegistryHost, Repository, Tag};
+pub use reference::{
+    ArtifactUri, Coordinate, Layout, Reference, ReferenceError, RegistryHost, Repository, Tag,
+};
 pub use resolve::{RegistryMap, Resolution, ResolveError};

@@ -4,7 +4,6 @@
 
 pub mod component;
 pub mod environment;
-pub mod json;
 pub mod live_system;
 pub mod params;
 pub mod wire;

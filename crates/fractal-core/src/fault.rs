@@ -83,7 +83,14 @@ impl Fault {
     /// A fault of `class`.
     #[must_use]
     pub fn new(class: Class, reason: Reason, what: impl Into<String>) -> Self {
-        Self { class, reason, what: what.into(), place: None, why: None, next: None }
+        Self {
+            class,
+            reason,
+            what: what.into(),
+            place: None,
+            why: None,
+            next: None,
+        }
     }
 
     /// One that may pass by itself.
@@ -135,7 +142,9 @@ impl fmt::Display for Fault {
         if let Some(why) = &self.why {
             write!(f, ": {why}")?;
         }
-        self.next.as_ref().map_or(Ok(()), |next| write!(f, "; {next}"))
+        self.next
+            .as_ref()
+            .map_or(Ok(()), |next| write!(f, "; {next}"))
     }
 }
 

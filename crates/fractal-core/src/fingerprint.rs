@@ -52,7 +52,10 @@ pub fn canonical_json(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Err
 fn sorted(value: Value) -> Value {
     match value {
         Value::Object(map) => {
-            let mut entries: Vec<_> = map.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            let mut entries: Vec<_> = map
+                .into_iter()
+                .map(|(key, value)| (key, sorted(value)))
+                .collect();
             entries.sort_by(|(a, _), (b, _)| a.cmp(b));
             Value::Object(entries.into_iter().collect())
         }
@@ -70,8 +73,14 @@ mod tests {
         let a: Value = serde_json::from_str(r#"{"b":[1,{"y":1,"x":2}],"a":"t"}"#).unwrap();
         let b: Value = serde_json::from_str(r#"{"a":"t","b":[1,{"x":2,"y":1}]}"#).unwrap();
         assert_eq!(Fingerprint::of(&a).unwrap(), Fingerprint::of(&b).unwrap());
-        assert_eq!(canonical_json(&a).unwrap(), br#"{"a":"t","b":[1,{"x":2,"y":1}]}"#);
+        assert_eq!(
+            canonical_json(&a).unwrap(),
+            br#"{"a":"t","b":[1,{"x":2,"y":1}]}"#
+        );
         // Pinned: a changed value would re-render every component of every installation on upgrade.
-        assert_eq!(Fingerprint::of(&a).unwrap().as_str(), Digest::sha256(br#"{"a":"t","b":[1,{"x":2,"y":1}]}"#).hex());
+        assert_eq!(
+            Fingerprint::of(&a).unwrap().as_str(),
+            Digest::sha256(br#"{"a":"t","b":[1,{"x":2,"y":1}]}"#).hex()
+        );
     }
 }

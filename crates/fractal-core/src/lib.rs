@@ -8,6 +8,7 @@ pub mod artifact;
 pub mod contract;
 pub mod fault;
 pub mod fingerprint;
+pub mod json;
 pub mod name;
 pub mod reconcile;
 pub mod status;

@@ -9,8 +9,20 @@ use crate::contract::ComponentKey;
 pub fn default_name(key: &ComponentKey, max: usize) -> String {
     let hash = key.hash();
     let suffix = hash.get(..8).unwrap_or_default();
-    let fits = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let fits = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    };
     let room = max.saturating_sub(suffix.len() + 1);
-    let stem: String = key.component.as_str().chars().map(fits).take(room).collect();
+    let stem: String = key
+        .component
+        .as_str()
+        .chars()
+        .map(fits)
+        .take(room)
+        .collect();
     format!("{}-{suffix}", stem.trim_end_matches('-'))
 }

@@ -139,12 +139,17 @@ impl Status {
     /// One condition.
     #[must_use]
     pub fn condition(&self, kind: ConditionType) -> Option<&Condition> {
-        self.conditions.iter().find(|condition| condition.kind == kind)
+        self.conditions
+            .iter()
+            .find(|condition| condition.kind == kind)
     }
 
     /// Sets a condition; `since` moves only when its status or reason does.
     pub fn set(&mut self, condition: Condition) {
-        let known = self.conditions.iter_mut().find(|known| known.kind == condition.kind);
+        let known = self
+            .conditions
+            .iter_mut()
+            .find(|known| known.kind == condition.kind);
         match known {
             Some(known) => {
                 let same = known.status == condition.status && known.reason == condition.reason;
@@ -162,13 +167,18 @@ impl Status {
     #[must_use]
     pub fn is_ready(&self, generation: u64) -> bool {
         let ready = self.condition(ConditionType::Ready);
-        self.observed_generation == generation && ready.is_some_and(|ready| ready.status == ConditionStatus::True)
+        self.observed_generation == generation
+            && ready.is_some_and(|ready| ready.status == ConditionStatus::True)
     }
 
     /// Folds into the Fractal API's word: an older generation is still changing, and blocked counts as failed only after a while.
     #[must_use]
     pub fn phase(&self, generation: u64, deleted: bool, now: Timestamp) -> ComponentPhase {
-        let changing = if self.outputs.is_empty() { ComponentPhase::Instantiating } else { ComponentPhase::Mutating };
+        let changing = if self.outputs.is_empty() {
+            ComponentPhase::Instantiating
+        } else {
+            ComponentPhase::Mutating
+        };
         if deleted {
             return ComponentPhase::Deleting;
         }
@@ -184,7 +194,9 @@ impl Status {
     }
 
     fn is_stuck(&self, class: Class, now: Timestamp) -> bool {
-        let waited = self.waiting_since.map_or(0, |since| now.unix_millis().saturating_sub(since.unix_millis()));
+        let waited = self.waiting_since.map_or(0, |since| {
+            now.unix_millis().saturating_sub(since.unix_millis())
+        });
         match class {
             Class::Terminal => true,
             Class::Blocked => waited >= BLOCKED_GRACE_MILLIS,
@@ -200,10 +212,12 @@ impl LiveSystemPhase {
         if deleted {
             return Self::Deleting;
         }
-        phases.into_iter().fold(Self::Active, |all, phase| match (all, phase) {
-            (Self::FailedMutation, _) | (_, ComponentPhase::Failed) => Self::FailedMutation,
-            (Self::Active, ComponentPhase::Active) => Self::Active,
-            _ => Self::Mutating,
-        })
+        phases
+            .into_iter()
+            .fold(Self::Active, |all, phase| match (all, phase) {
+                (Self::FailedMutation, _) | (_, ComponentPhase::Failed) => Self::FailedMutation,
+                (Self::Active, ComponentPhase::Active) => Self::Active,
+                _ => Self::Mutating,
+            })
     }
 }

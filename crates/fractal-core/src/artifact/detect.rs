@@ -32,7 +32,9 @@ impl fmt::Display for Evidence {
 #[non_exhaustive]
 pub enum DetectError {
     /// Nothing of the contract: lists what was found.
-    #[error("the artifact is none of container image, function zip, Python wheel or manifest bundle: {found}")]
+    #[error(
+        "the artifact is none of container image, function zip, Python wheel or manifest bundle: {found}"
+    )]
     Unknown {
         /// Types and titles found.
         found: String,
@@ -61,16 +63,25 @@ pub enum DetectError {
 ///
 /// # Errors
 /// Where the artifact is of no known kind, can be read two ways, or is not what `packageType` says.
-pub fn detect(manifest: &ImageManifest, magic: Option<&[u8]>, wanted: Option<PackageType>) -> Result<Detection, DetectError> {
+pub fn detect(
+    manifest: &ImageManifest,
+    magic: Option<&[u8]>,
+    wanted: Option<PackageType>,
+) -> Result<Detection, DetectError> {
     let reading = read(manifest, magic)?;
     match (reading, wanted) {
         (Reading::Magic(layer), _) => Ok(Detection::NeedsMagic(layer)),
         (Reading::Either(evidence), None) => Err(DetectError::Ambiguous { evidence }),
-        (Reading::Either(evidence), Some(wanted)) => {
-            Ok(Detection::Known(kind_for(wanted), Evidence(format!("packageType `{wanted}` decides: {evidence}"))))
-        }
+        (Reading::Either(evidence), Some(wanted)) => Ok(Detection::Known(
+            kind_for(wanted),
+            Evidence(format!("packageType `{wanted}` decides: {evidence}")),
+        )),
         (Reading::One(kind, evidence), Some(wanted)) if !fits(kind, wanted) => {
-            Err(DetectError::Conflict { wanted, found: kind, evidence })
+            Err(DetectError::Conflict {
+                wanted,
+                found: kind,
+                evidence,
+            })
         }
         (Reading::One(kind, evidence), _) => Ok(Detection::Known(kind, Evidence(evidence))),
     }
@@ -95,12 +106,19 @@ enum Reading {
 
 fn read(manifest: &ImageManifest, magic: Option<&[u8]>) -> Result<Reading, DetectError> {
     if let Some(kind) = declared(manifest) {
-        return single_layer(manifest).map(|_| Reading::One(kind, format!("its artifact type says {kind}")));
+        return single_layer(manifest)
+            .map(|_| Reading::One(kind, format!("its artifact type says {kind}")));
     }
-    let image_config = matches!(manifest.config.media_type.as_str(), mt::OCI_CONFIG | mt::DOCKER_CONFIG);
+    let image_config = matches!(
+        manifest.config.media_type.as_str(),
+        mt::OCI_CONFIG | mt::DOCKER_CONFIG
+    );
     match (image_config, manifest.layers.as_slice()) {
         (true, [layer]) => Ok(single_under_image_config(layer, magic)),
-        (true, _) => Ok(Reading::One(ArtifactKind::Container, "an image config with layers".into())),
+        (true, _) => Ok(Reading::One(
+            ArtifactKind::Container,
+            "an image config with layers".into(),
+        )),
         (false, [layer]) => single_artifact(manifest, layer, magic),
         (false, _) => Err(unknown(manifest)),
     }
@@ -112,7 +130,11 @@ fn declared(manifest: &ImageManifest) -> Option<ArtifactKind> {
         [layer] => Some(layer.media_type.as_str()),
         _ => None,
     };
-    let said = [manifest.artifact_type.as_deref(), Some(manifest.config.media_type.as_str()), layer];
+    let said = [
+        manifest.artifact_type.as_deref(),
+        Some(manifest.config.media_type.as_str()),
+        layer,
+    ];
     said.into_iter().flatten().find_map(|said| match said {
         mt::FUNCTION_ZIP => Some(ArtifactKind::FunctionZip),
         mt::WHEEL => Some(ArtifactKind::PythonWheel),
@@ -134,27 +156,38 @@ fn single_under_image_config(layer: &Descriptor, magic: Option<&[u8]>) -> Readin
         Some((kind, why)) => Reading::Either(format!("it has an image config, and {why} ({kind})")),
         // A compressed tar cannot be a zip; of a plain one only the bytes can tell.
         None if layer.media_type.ends_with("gzip") || layer.media_type.ends_with("zstd") => {
-            Reading::One(ArtifactKind::Container, "an image config and a compressed layer".into())
+            Reading::One(
+                ArtifactKind::Container,
+                "an image config and a compressed layer".into(),
+            )
         }
         None => match magic {
             None => Reading::Magic(Box::new(layer.clone())),
-            Some(bytes) if bytes.starts_with(ZIP_MAGIC) => {
-                Reading::Either("it has an image config, and its only layer begins like a zip".into())
-            }
-            Some(_) => Reading::One(ArtifactKind::Container, "an image config and a tar layer".into()),
+            Some(bytes) if bytes.starts_with(ZIP_MAGIC) => Reading::Either(
+                "it has an image config, and its only layer begins like a zip".into(),
+            ),
+            Some(_) => Reading::One(
+                ArtifactKind::Container,
+                "an image config and a tar layer".into(),
+            ),
         },
     }
 }
 
-fn single_artifact(manifest: &ImageManifest, layer: &Descriptor, magic: Option<&[u8]>) -> Result<Reading, DetectError> {
+fn single_artifact(
+    manifest: &ImageManifest,
+    layer: &Descriptor,
+    magic: Option<&[u8]>,
+) -> Result<Reading, DetectError> {
     if let Some((kind, why)) = by_layer(layer) {
         return Ok(Reading::One(kind, why));
     }
     match magic {
         None => Ok(Reading::Magic(Box::new(layer.clone()))),
-        Some(bytes) if bytes.starts_with(ZIP_MAGIC) => {
-            Ok(Reading::One(ArtifactKind::FunctionZip, "its only layer begins like a zip".into()))
-        }
+        Some(bytes) if bytes.starts_with(ZIP_MAGIC) => Ok(Reading::One(
+            ArtifactKind::FunctionZip,
+            "its only layer begins like a zip".into(),
+        )),
         Some(_) => Err(unknown(manifest)),
     }
 }
@@ -163,24 +196,51 @@ fn by_layer(layer: &Descriptor) -> Option<(ArtifactKind, String)> {
     let title = layer.title().map(str::to_ascii_lowercase);
     if let Some(title) = &title {
         let ends = |suffix: &str| title.ends_with(suffix);
-        let kind = if ends(".whl") { Some(ArtifactKind::PythonWheel) } else if ends(".zip") { Some(ArtifactKind::FunctionZip) } else { None };
+        let kind = if ends(".whl") {
+            Some(ArtifactKind::PythonWheel)
+        } else if ends(".zip") {
+            Some(ArtifactKind::FunctionZip)
+        } else {
+            None
+        };
         if let Some(kind) = kind {
-            return Some((kind, format!("its only layer is titled `{}`", title.escape_debug())));
+            return Some((
+                kind,
+                format!("its only layer is titled `{}`", title.escape_debug()),
+            ));
         }
     }
-    let zip = matches!(layer.media_type.as_str(), "application/zip" | "application/x-zip-compressed") || layer.media_type.ends_with("+zip");
-    zip.then(|| (ArtifactKind::FunctionZip, format!("its only layer is of type `{}`", layer.media_type.escape_debug())))
+    let zip = matches!(
+        layer.media_type.as_str(),
+        "application/zip" | "application/x-zip-compressed"
+    ) || layer.media_type.ends_with("+zip");
+    zip.then(|| {
+        (
+            ArtifactKind::FunctionZip,
+            format!(
+                "its only layer is of type `{}`",
+                layer.media_type.escape_debug()
+            ),
+        )
+    })
 }
 
 fn unknown(manifest: &ImageManifest) -> DetectError {
     let show = |layer: &Descriptor| {
-        let title = layer.title().map(|title| format!(" titled `{}`", title.escape_debug())).unwrap_or_default();
+        let title = layer
+            .title()
+            .map(|title| format!(" titled `{}`", title.escape_debug()))
+            .unwrap_or_default();
         format!("`{}`{title}", layer.media_type.escape_debug())
     };
     let shown: Vec<_> = manifest.layers.iter().take(8).map(show).collect();
     let found = format!(
         "artifact type `{}`, config `{}`, {} layer(s) {}",
-        manifest.artifact_type.as_deref().unwrap_or("none").escape_debug(),
+        manifest
+            .artifact_type
+            .as_deref()
+            .unwrap_or("none")
+            .escape_debug(),
         manifest.config.media_type.escape_debug(),
         manifest.layers.len(),
         shown.join(", ")

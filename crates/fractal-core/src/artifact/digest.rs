@@ -80,7 +80,11 @@ impl Digest {
     /// Its algorithm.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
-        if self.0.starts_with("sha512") { Algorithm::Sha512 } else { Algorithm::Sha256 }
+        if self.0.starts_with("sha512") {
+            Algorithm::Sha512
+        } else {
+            Algorithm::Sha256
+        }
     }
 
     /// The hex digits after the colon.
@@ -104,8 +108,18 @@ impl Digest {
     /// The digest's raw bytes: AWS Lambda's `CodeSha256` is their base64.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let nibble = |byte: u8| if byte.is_ascii_digit() { byte - b'0' } else { byte - b'a' + 10 };
-        self.hex().as_bytes().chunks(2).map(|pair| pair.iter().fold(0, |all, byte| (all << 4) | nibble(*byte))).collect()
+        let nibble = |byte: u8| {
+            if byte.is_ascii_digit() {
+                byte - b'0'
+            } else {
+                byte - b'a' + 10
+            }
+        };
+        self.hex()
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| pair.iter().fold(0, |all, byte| (all << 4) | nibble(*byte)))
+            .collect()
     }
 }
 
@@ -119,12 +133,22 @@ impl FromStr for Digest {
             "sha512" => Algorithm::Sha512,
             other => return Err(DigestError::Algorithm(other.escape_debug().to_string())),
         };
-        if let Some((offset, character)) = hex.char_indices().find(|(_, c)| !matches!(c, '0'..='9' | 'a'..='f')) {
+        if let Some((offset, character)) = hex
+            .char_indices()
+            .find(|(_, c)| !matches!(c, '0'..='9' | 'a'..='f'))
+        {
             let offset = offset + name.len() + 1;
-            return Err(DigestError::Hex { character: character.escape_debug().to_string(), offset });
+            return Err(DigestError::Hex {
+                character: character.escape_debug().to_string(),
+                offset,
+            });
         }
         if hex.len() != algorithm.hex_len() {
-            return Err(DigestError::Length { algorithm: algorithm.as_str(), expected: algorithm.hex_len(), found: hex.len() });
+            return Err(DigestError::Length {
+                algorithm: algorithm.as_str(),
+                expected: algorithm.hex_len(),
+                found: hex.len(),
+            });
         }
         Ok(Self(text.into()))
     }
@@ -219,7 +243,10 @@ mod tests {
     #[test]
     fn a_digest_round_trips_through_text_and_bytes() {
         let digest = Digest::sha256(b"");
-        assert_eq!(digest.as_str(), "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(
+            digest.as_str(),
+            "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
         assert_eq!(digest.as_str().parse(), Ok(digest.clone()));
         assert_eq!(digest.to_bytes().len(), 32);
         assert_eq!(digest.to_bytes()[..4], [0xe3, 0xb0, 0xc4, 0x42]);
@@ -238,10 +265,25 @@ mod tests {
 
     #[test]
     fn malformed_digests_say_what_is_wrong_and_where() {
-        let check = |text: &str, expected: DigestError| assert_eq!(text.parse::<Digest>(), Err(expected), "{text}");
+        let check = |text: &str, expected: DigestError| {
+            assert_eq!(text.parse::<Digest>(), Err(expected), "{text}")
+        };
         check("sha256", DigestError::Form);
         check("md5:00", DigestError::Algorithm("md5".into()));
-        check("sha256:abc", DigestError::Length { algorithm: "sha256", expected: 64, found: 3 });
-        check("sha256:aBc", DigestError::Hex { character: "B".into(), offset: 8 });
+        check(
+            "sha256:abc",
+            DigestError::Length {
+                algorithm: "sha256",
+                expected: 64,
+                found: 3,
+            },
+        );
+        check(
+            "sha256:aBc",
+            DigestError::Hex {
+                character: "B".into(),
+                offset: 8,
+            },
+        );
     }
 }

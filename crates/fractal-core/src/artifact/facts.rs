@@ -44,6 +44,8 @@ impl ZipFacts {
     /// Whether the zip has a file of this name.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.names.binary_search_by(|known| (**known).cmp(name)).is_ok()
+        self.names
+            .binary_search_by(|known| (**known).cmp(name))
+            .is_ok()
     }
 }

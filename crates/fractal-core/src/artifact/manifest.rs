@@ -5,9 +5,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::digest::Digest;
 use super::kind::media_type;
+use crate::json;
 
 /// Largest manifest or index taken, in bytes: what registries themselves accept.
 pub const MANIFEST_MAX: usize = 4 * 1024 * 1024;
@@ -42,7 +44,14 @@ impl Descriptor {
     /// A descriptor without platform or annotations.
     #[must_use]
     pub fn new(media_type: &str, digest: Digest, size: u64) -> Self {
-        Self { media_type: media_type.into(), digest, size, platform: None, artifact_type: None, annotations: BTreeMap::new() }
+        Self {
+            media_type: media_type.into(),
+            digest,
+            size,
+            platform: None,
+            artifact_type: None,
+            annotations: BTreeMap::new(),
+        }
     }
 
     /// The file name a publisher gave it.
@@ -67,7 +76,9 @@ pub struct OciPlatform {
 impl std::fmt::Display for OciPlatform {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.os, self.architecture)?;
-        self.variant.as_ref().map_or(Ok(()), |variant| write!(f, "/{variant}"))
+        self.variant
+            .as_ref()
+            .map_or(Ok(()), |variant| write!(f, "/{variant}"))
     }
 }
 
@@ -129,7 +140,12 @@ impl ImageIndex {
     /// A new OCI image index.
     #[must_use]
     pub fn new(manifests: Vec<Descriptor>) -> Self {
-        Self { schema_version: 2, media_type: media_type::OCI_INDEX.into(), manifests, annotations: BTreeMap::new() }
+        Self {
+            schema_version: 2,
+            media_type: media_type::OCI_INDEX.into(),
+            manifests,
+            annotations: BTreeMap::new(),
+        }
     }
 
     /// The entries that can run: those whose platform is known. Attestations carry `unknown/unknown`.
@@ -196,11 +212,12 @@ impl Manifest {
     /// # Errors
     /// Where the document is malformed, ambiguous, of schema 1, or holds more entries than allowed.
     pub fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<Self, ManifestError> {
-        let peek: Peek = serde_json::from_slice(bytes).map_err(ManifestError::Parse)?;
+        let document = json::parse(bytes).map_err(ManifestError::Parse)?;
+        let peek = Peek::deserialize(&document).map_err(ManifestError::Parse)?;
         let media_type = agreed_type(&peek, content_type)?;
         match kind_of(&peek, media_type.as_deref())? {
-            Form::Image => image(bytes, media_type),
-            Form::Index => index(bytes, media_type),
+            Form::Image => image(&document, media_type),
+            Form::Index => index(&document, media_type),
         }
     }
 
@@ -222,11 +239,16 @@ enum Form {
 fn agreed_type(peek: &Peek, content_type: Option<&str>) -> Result<Option<String>, ManifestError> {
     let served = content_type.map(|text| text.split(';').next().unwrap_or_default().trim());
     // Registries without types of their own serve JSON as such: no statement either way.
-    let served = served.filter(|text| !matches!(*text, "" | "application/json" | "application/octet-stream" | "text/plain"));
+    let served = served.filter(|text| {
+        !matches!(
+            *text,
+            "" | "application/json" | "application/octet-stream" | "text/plain"
+        )
+    });
     match (peek.media_type.as_deref(), served) {
-        (Some(inside), Some(served)) if inside != served => {
-            Err(ManifestError::Ambiguous(format!("it says it is `{inside}` and was served as `{served}`")))
-        }
+        (Some(inside), Some(served)) if inside != served => Err(ManifestError::Ambiguous(format!(
+            "it says it is `{inside}` and was served as `{served}`"
+        ))),
         (inside, served) => Ok(inside.or(served).map(Into::into)),
     }
 }
@@ -237,8 +259,16 @@ fn kind_of(peek: &Peek, media_type: Option<&str>) -> Result<Form, ManifestError>
     }
     let image_fields = peek.config.is_some() || peek.layers.is_some();
     let form = match (image_fields, peek.manifests.is_some()) {
-        (true, true) => return Err(ManifestError::Ambiguous("it has the fields of an image and of an index".into())),
-        (false, false) => return Err(ManifestError::Ambiguous("it has the fields of neither image nor index".into())),
+        (true, true) => {
+            return Err(ManifestError::Ambiguous(
+                "it has the fields of an image and of an index".into(),
+            ));
+        }
+        (false, false) => {
+            return Err(ManifestError::Ambiguous(
+                "it has the fields of neither image nor index".into(),
+            ));
+        }
         (true, false) => Form::Image,
         (false, true) => Form::Index,
     };
@@ -246,29 +276,42 @@ fn kind_of(peek: &Peek, media_type: Option<&str>) -> Result<Form, ManifestError>
         (None, _)
         | (Some(media_type::OCI_MANIFEST | media_type::DOCKER_MANIFEST), Form::Image)
         | (Some(media_type::OCI_INDEX | media_type::DOCKER_INDEX), Form::Index) => Ok(form),
-        (Some(media_type::OCI_MANIFEST | media_type::DOCKER_MANIFEST | media_type::OCI_INDEX | media_type::DOCKER_INDEX), _) => {
-            Err(ManifestError::Ambiguous("its media type and its fields disagree".into()))
-        }
+        (
+            Some(
+                media_type::OCI_MANIFEST
+                | media_type::DOCKER_MANIFEST
+                | media_type::OCI_INDEX
+                | media_type::DOCKER_INDEX,
+            ),
+            _,
+        ) => Err(ManifestError::Ambiguous(
+            "its media type and its fields disagree".into(),
+        )),
         (Some(other), _) => Err(ManifestError::MediaType(other.escape_debug().to_string())),
     }
 }
 
-fn image(bytes: &[u8], media_type: Option<String>) -> Result<Manifest, ManifestError> {
-    let mut image: ImageManifest = serde_json::from_slice(bytes).map_err(ManifestError::Parse)?;
+fn image(document: &Value, media_type: Option<String>) -> Result<Manifest, ManifestError> {
+    let mut image: ImageManifest =
+        Deserialize::deserialize(document).map_err(ManifestError::Parse)?;
     at_most("layers", image.layers.len(), LAYERS_MAX)?;
     image.media_type = media_type.unwrap_or_else(|| media_type::OCI_MANIFEST.into());
     Ok(Manifest::Image(Box::new(image)))
 }
 
-fn index(bytes: &[u8], media_type: Option<String>) -> Result<Manifest, ManifestError> {
-    let mut index: ImageIndex = serde_json::from_slice(bytes).map_err(ManifestError::Parse)?;
+fn index(document: &Value, media_type: Option<String>) -> Result<Manifest, ManifestError> {
+    let mut index: ImageIndex = Deserialize::deserialize(document).map_err(ManifestError::Parse)?;
     at_most("entries", index.manifests.len(), INDEX_MAX)?;
     index.media_type = media_type.unwrap_or_else(|| media_type::OCI_INDEX.into());
     Ok(Manifest::Index(Box::new(index)))
 }
 
 const fn at_most(what: &'static str, found: usize, max: usize) -> Result<(), ManifestError> {
-    if found > max { Err(ManifestError::TooMany { what, found, max }) } else { Ok(()) }
+    if found > max {
+        Err(ManifestError::TooMany { what, found, max })
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -284,7 +327,11 @@ mod tests {
     #[test]
     fn a_manifest_is_read_with_and_without_its_media_type() {
         let typed = image_json(r#","mediaType":"application/vnd.oci.image.manifest.v1+json""#);
-        for (text, served) in [(typed.as_str(), Some(media_type::OCI_MANIFEST)), (&typed, None), (&image_json(""), None)] {
+        for (text, served) in [
+            (typed.as_str(), Some(media_type::OCI_MANIFEST)),
+            (&typed, None),
+            (&image_json(""), None),
+        ] {
             let manifest = Manifest::parse(text.as_bytes(), served).unwrap();
             assert_eq!(manifest.media_type(), media_type::OCI_MANIFEST);
         }
@@ -296,7 +343,13 @@ mod tests {
         let disagreeing = image_json(r#","mediaType":"application/vnd.oci.image.index.v1+json""#);
         let neither = r#"{"schemaVersion":2}"#;
         for text in [both.as_str(), &disagreeing, neither] {
-            assert!(matches!(Manifest::parse(text.as_bytes(), None), Err(ManifestError::Ambiguous(_))), "{text}");
+            assert!(
+                matches!(
+                    Manifest::parse(text.as_bytes(), None),
+                    Err(ManifestError::Ambiguous(_))
+                ),
+                "{text}"
+            );
         }
         let served = Manifest::parse(image_json("").as_bytes(), Some(media_type::OCI_INDEX));
         assert!(matches!(served, Err(ManifestError::Ambiguous(_))));
@@ -305,7 +358,10 @@ mod tests {
     #[test]
     fn g15_schema_1_is_named() {
         let text = r#"{"schemaVersion":1,"fsLayers":[]}"#;
-        assert!(matches!(Manifest::parse(text.as_bytes(), None), Err(ManifestError::Schema1)));
+        assert!(matches!(
+            Manifest::parse(text.as_bytes(), None),
+            Err(ManifestError::Schema1)
+        ));
     }
 
     #[test]
@@ -313,9 +369,16 @@ mod tests {
         let twice = image_json(r#","config":{}"#);
         let negative = image_json("").replace(r#""size":0"#, r#""size":-1"#);
         let text = image_json("").replace(r#""size":0"#, r#""size":"12""#);
-        let deep = format!("{{\"schemaVersion\":2,\"x\":{}1{}}}", "[".repeat(200_000), "]".repeat(200_000));
+        let deep = format!(
+            "{{\"schemaVersion\":2,\"x\":{}1{}}}",
+            "[".repeat(200_000),
+            "]".repeat(200_000)
+        );
         for document in [twice, negative, text, deep] {
-            assert!(matches!(Manifest::parse(document.as_bytes(), None), Err(ManifestError::Parse(_))));
+            assert!(matches!(
+                Manifest::parse(document.as_bytes(), None),
+                Err(ManifestError::Parse(_))
+            ));
         }
     }
 
@@ -323,6 +386,9 @@ mod tests {
     fn too_many_layers_are_refused() {
         let layers = vec![LAYER; LAYERS_MAX + 1].join(",");
         let text = format!(r#"{{"schemaVersion":2,"config":{LAYER},"layers":[{layers}]}}"#);
-        assert!(matches!(Manifest::parse(text.as_bytes(), None), Err(ManifestError::TooMany { found: 129, .. })));
+        assert!(matches!(
+            Manifest::parse(text.as_bytes(), None),
+            Err(ManifestError::TooMany { found: 129, .. })
+        ));
     }
 }

@@ -95,13 +95,27 @@ impl Reference {
     /// A reference by digest.
     #[must_use]
     pub const fn by_digest(host: RegistryHost, repository: Repository, digest: Digest) -> Self {
-        Self { host, repository, version: Version { tag: None, digest: Some(digest) } }
+        Self {
+            host,
+            repository,
+            version: Version {
+                tag: None,
+                digest: Some(digest),
+            },
+        }
     }
 
     /// A reference by tag.
     #[must_use]
     pub const fn by_tag(host: RegistryHost, repository: Repository, tag: Tag) -> Self {
-        Self { host, repository, version: Version { tag: Some(tag), digest: None } }
+        Self {
+            host,
+            repository,
+            version: Version {
+                tag: Some(tag),
+                digest: None,
+            },
+        }
     }
 
     /// The registry's host, with its port where one is given.
@@ -152,12 +166,20 @@ impl Coordinate {
     ///
     /// # Errors
     /// Where prefix and repository together are no valid repository name (it may have at most 255 characters).
-    pub fn at(&self, host: RegistryHost, prefix: Option<&Repository>) -> Result<Reference, ReferenceError> {
+    pub fn at(
+        &self,
+        host: RegistryHost,
+        prefix: Option<&Repository>,
+    ) -> Result<Reference, ReferenceError> {
         let repository = match prefix {
             Some(prefix) => format!("{prefix}/{}", self.repository).parse()?,
             None => self.repository.clone(),
         };
-        Ok(Reference { host, repository, version: self.version.clone() })
+        Ok(Reference {
+            host,
+            repository,
+            version: self.version.clone(),
+        })
     }
 }
 
@@ -196,7 +218,9 @@ impl fmt::Display for Version {
         if let Some(tag) = &self.tag {
             write!(f, ":{tag}")?;
         }
-        self.digest.as_ref().map_or(Ok(()), |digest| write!(f, "@{digest}"))
+        self.digest
+            .as_ref()
+            .map_or(Ok(()), |digest| write!(f, "@{digest}"))
     }
 }
 
@@ -244,7 +268,8 @@ impl FromStr for Reference {
             ArtifactUri::Registry(reference) => Ok(reference),
             ArtifactUri::Abstract(_) => Err(ReferenceError::Part {
                 part: "the registry host",
-                problem: "is missing: the first segment needs a dot, a port, or to be `localhost`".into(),
+                problem: "is missing: the first segment needs a dot, a port, or to be `localhost`"
+                    .into(),
             }),
             ArtifactUri::Layout(_) => Err(ReferenceError::Scheme("oci-layout".into())),
         }

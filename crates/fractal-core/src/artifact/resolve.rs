@@ -16,16 +16,26 @@ impl std::str::FromStr for RegistryPrefix {
 
     /// Reads `host[/prefix]`.
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        let text = text.strip_prefix("oci://").unwrap_or(text).trim_end_matches('/');
-        let (host, prefix) = text.split_once('/').map_or((text, None), |(host, prefix)| (host, Some(prefix)));
-        Ok(Self { host: host.parse()?, prefix: prefix.map(str::parse).transpose()? })
+        let text = text
+            .strip_prefix("oci://")
+            .unwrap_or(text)
+            .trim_end_matches('/');
+        let (host, prefix) = text
+            .split_once('/')
+            .map_or((text, None), |(host, prefix)| (host, Some(prefix)));
+        Ok(Self {
+            host: host.parse()?,
+            prefix: prefix.map(str::parse).transpose()?,
+        })
     }
 }
 
 impl std::fmt::Display for RegistryPrefix {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.host.fmt(f)?;
-        self.prefix.as_ref().map_or(Ok(()), |prefix| write!(f, "/{prefix}"))
+        self.prefix
+            .as_ref()
+            .map_or(Ok(()), |prefix| write!(f, "/{prefix}"))
     }
 }
 
@@ -94,21 +104,37 @@ pub fn resolve(
 ) -> Result<Resolution, ResolveError> {
     let coordinate = match uri {
         ArtifactUri::Registry(reference) => {
-            return Ok(Resolution { reference: reference.clone(), because: "the reference names its registry".into() });
+            return Ok(Resolution {
+                reference: reference.clone(),
+                because: "the reference names its registry".into(),
+            });
         }
         ArtifactUri::Layout(layout) => return Err(ResolveError::Layout(layout.to_string())),
         ArtifactUri::Abstract(coordinate) => coordinate,
     };
     let (registry, because) = match (environment.get(provider), agent) {
-        (Some(registry), _) => (registry, format!("environment.parameters.registries maps {provider} to {registry}")),
+        (Some(registry), _) => (
+            registry,
+            format!("environment.parameters.registries maps {provider} to {registry}"),
+        ),
         (None, Some(registry)) => (registry, format!("the agent's --registry is {registry}")),
         (None, None) => {
             let known = environment.providers();
-            let known = if known.is_empty() { String::new() } else { format!(" (mapped: {known})") };
-            return Err(ResolveError::NoRegistry { coordinate: coordinate.to_string(), provider: provider.into(), known });
+            let known = if known.is_empty() {
+                String::new()
+            } else {
+                format!(" (mapped: {known})")
+            };
+            return Err(ResolveError::NoRegistry {
+                coordinate: coordinate.to_string(),
+                provider: provider.into(),
+                known,
+            });
         }
     };
-    let reference = coordinate.at(registry.host.clone(), registry.prefix.as_ref()).map_err(ResolveError::Join)?;
+    let reference = coordinate
+        .at(registry.host.clone(), registry.prefix.as_ref())
+        .map_err(ResolveError::Join)?;
     Ok(Resolution { reference, because })
 }
 
@@ -118,7 +144,10 @@ mod tests {
 
     fn map() -> RegistryMap {
         let mut map = RegistryMap::default();
-        map.insert("AWS", "1.dkr.ecr.eu-central-1.amazonaws.com".parse().unwrap());
+        map.insert(
+            "AWS",
+            "1.dkr.ecr.eu-central-1.amazonaws.com".parse().unwrap(),
+        );
         map.insert("Azure", "acr.azurecr.io/team".parse().unwrap());
         map
     }
@@ -127,7 +156,8 @@ mod tests {
     fn the_environment_decides_before_the_agent() {
         let agent = "agent.example.com".parse().unwrap();
         let check = |provider, expected: &str| {
-            let resolution = resolve(&"orders:1".parse().unwrap(), provider, &map(), Some(&agent)).unwrap();
+            let resolution =
+                resolve(&"orders:1".parse().unwrap(), provider, &map(), Some(&agent)).unwrap();
             assert_eq!(resolution.reference.to_string(), expected);
         };
         check("aws", "1.dkr.ecr.eu-central-1.amazonaws.com/orders:1");
@@ -144,6 +174,9 @@ mod tests {
     #[test]
     fn an_unmapped_provider_says_which_are_mapped() {
         let error = resolve(&"orders:1".parse().unwrap(), "GCP", &map(), None).unwrap_err();
-        assert_eq!(error.to_string(), "`orders:1` names no registry, and none is mapped for GCP (mapped: aws, azure)");
+        assert_eq!(
+            error.to_string(),
+            "`orders:1` names no registry, and none is mapped for GCP (mapped: aws, azure)"
+        );
     }
 }

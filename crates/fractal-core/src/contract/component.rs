@@ -31,7 +31,11 @@ impl IdError {
         if text.chars().nth(64).is_some() {
             shown.push('…');
         }
-        Self { what, shown, problem: problem.into() }
+        Self {
+            what,
+            shown,
+            problem: problem.into(),
+        }
     }
 }
 
@@ -63,7 +67,7 @@ macro_rules! id {
         }
     };
 }
-pub(super) use id;
+pub(crate) use id;
 
 id!(
     /// A component's id within its live system: letters, digits, `-`, `_` and `.`, beginning with a letter or digit.
@@ -74,19 +78,34 @@ id!(
     Offer, |text: &str| plain_id("offer type", text, OFFER_MAX)
 );
 
-pub(super) fn plain_id(what: &'static str, text: &str, max: usize) -> Result<(), IdError> {
+pub(crate) fn plain_id(what: &'static str, text: &str, max: usize) -> Result<(), IdError> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if text.is_empty() {
         return Err(IdError::new(what, text, "is empty"));
     }
     if text.len() > max {
-        return Err(IdError::new(what, text, format!("has {} characters, at most {max} are allowed", text.len())));
+        return Err(IdError::new(
+            what,
+            text,
+            format!("has {} characters, at most {max} are allowed", text.len()),
+        ));
     }
     if let Some((offset, c)) = text.char_indices().find(|(_, c)| !fits(*c)) {
-        return Err(IdError::new(what, text, format!("has `{}` at offset {offset}: letters, digits, `-`, `_` and `.` are allowed", c.escape_debug())));
+        return Err(IdError::new(
+            what,
+            text,
+            format!(
+                "has `{}` at offset {offset}: letters, digits, `-`, `_` and `.` are allowed",
+                c.escape_debug()
+            ),
+        ));
     }
     if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) || text.contains("..") {
-        return Err(IdError::new(what, text, "must begin with a letter or digit and hold no `..`"));
+        return Err(IdError::new(
+            what,
+            text,
+            "must begin with a letter or digit and hold no `..`",
+        ));
     }
     Ok(())
 }
@@ -109,10 +128,22 @@ impl ComponentKey {
     /// A short, stable name for the key: 32 hex digits.
     #[must_use]
     pub fn hash(&self) -> String {
-        let parts = [self.live_system.as_str(), self.component.as_str(), self.offer.as_str(), &self.environment.path()];
+        let parts = [
+            self.live_system.as_str(),
+            self.component.as_str(),
+            self.offer.as_str(),
+            &self.environment.path(),
+        ];
         // Length-prefixed, so that no two keys join to the same text.
-        let text: String = parts.iter().map(|part| format!("{}:{part};", part.len())).collect();
-        Digest::sha256(text).hex().get(..32).unwrap_or_default().to_owned()
+        let text: String = parts
+            .iter()
+            .map(|part| format!("{}:{part};", part.len()))
+            .collect();
+        Digest::sha256(text)
+            .hex()
+            .get(..32)
+            .unwrap_or_default()
+            .to_owned()
     }
 }
 

@@ -39,7 +39,11 @@ impl EnvironmentId {
             plain_id("environment owner id", owner_id, PART_MAX)?;
         }
         plain_id("environment short name", short_name, PART_MAX)?;
-        Ok(Self { owner_type: owner_type.into(), owner_id: owner_id.into(), short_name: short_name.into() })
+        Ok(Self {
+            owner_type: owner_type.into(),
+            owner_id: owner_id.into(),
+            short_name: short_name.into(),
+        })
     }
 
     /// The short name.
@@ -60,19 +64,31 @@ impl TryFrom<RawId> for EnvironmentId {
 
     /// A missing type means `Personal` and a missing owner is empty: that is how clients read it.
     fn try_from(raw: RawId) -> Result<Self, IdError> {
-        Self::new(raw.owner_type.as_deref().unwrap_or("Personal"), raw.owner_id.as_deref().unwrap_or_default(), &raw.short_name)
+        Self::new(
+            raw.owner_type.as_deref().unwrap_or("Personal"),
+            raw.owner_id.as_deref().unwrap_or_default(),
+            &raw.short_name,
+        )
     }
 }
 
 impl From<EnvironmentId> for RawId {
     fn from(id: EnvironmentId) -> Self {
-        Self { owner_type: Some(id.owner_type.into()), owner_id: Some(id.owner_id.into()), short_name: id.short_name.into() }
+        Self {
+            owner_type: Some(id.owner_type.into()),
+            owner_id: Some(id.owner_id.into()),
+            short_name: id.short_name.into(),
+        }
     }
 }
 
 impl fmt::Display for EnvironmentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.owner_type, self.owner_id, self.short_name)
+        write!(
+            f,
+            "{}/{}/{}",
+            self.owner_type, self.owner_id, self.short_name
+        )
     }
 }
 

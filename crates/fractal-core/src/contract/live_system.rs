@@ -20,13 +20,21 @@ id!(
 fn check(text: &str) -> Result<(), IdError> {
     let what = "live system id";
     if text.is_empty() || text.len() > ID_MAX {
-        return Err(IdError::new(what, text, format!("must have 1 to {ID_MAX} characters")));
+        return Err(IdError::new(
+            what,
+            text,
+            format!("must have 1 to {ID_MAX} characters"),
+        ));
     }
     if text.chars().any(char::is_control) {
         return Err(IdError::new(what, text, "holds a control character"));
     }
     if text.split('/').any(|segment| matches!(segment, "." | "..")) || text.ends_with('/') {
-        return Err(IdError::new(what, text, "has an empty last segment, `.` or `..`"));
+        return Err(IdError::new(
+            what,
+            text,
+            "has an empty last segment, `.` or `..`",
+        ));
     }
     Ok(())
 }
@@ -38,9 +46,15 @@ impl LiveSystemId {
     /// Where an escape is malformed or the decoded id is no live system id.
     pub fn decode(text: &str) -> Result<Self, IdError> {
         let segments: Option<Vec<String>> = text.split('/').map(percent_decode).collect();
-        let segments = segments.ok_or_else(|| IdError::new("live system id", text, "has a malformed percent escape"))?;
+        let segments = segments.ok_or_else(|| {
+            IdError::new("live system id", text, "has a malformed percent escape")
+        })?;
         if segments.iter().any(|segment| segment.contains('/')) {
-            return Err(IdError::new("live system id", text, "has an encoded slash within a segment"));
+            return Err(IdError::new(
+                "live system id",
+                text,
+                "has an encoded slash within a segment",
+            ));
         }
         segments.join("/").parse()
     }

@@ -27,20 +27,30 @@ pub struct ParamError {
 
 impl ParamError {
     fn new(name: &str, expected: impl Into<String>, found: &Value) -> Self {
-        Self { name: name.into(), expected: expected.into(), found: shape(found) }
+        Self {
+            name: name.into(),
+            expected: expected.into(),
+            found: shape(found),
+        }
     }
 
     /// A parameter that has to be there and is not.
     #[must_use]
     pub fn missing(name: &str, expected: &str) -> Self {
-        Self { name: name.into(), expected: expected.into(), found: "nothing".into() }
+        Self {
+            name: name.into(),
+            expected: expected.into(),
+            found: "nothing".into(),
+        }
     }
 }
 
 impl From<ParamError> for Fault {
     fn from(error: ParamError) -> Self {
         let place = format!("parameters.{}", error.name);
-        Self::terminal(PARAMETER_INVALID, error.to_string()).at(place).next("correct the parameter and deploy again")
+        Self::terminal(PARAMETER_INVALID, error.to_string())
+            .at(place)
+            .next("correct the parameter and deploy again")
     }
 }
 
@@ -96,8 +106,14 @@ impl Params {
     ///
     /// # Errors
     /// Where it is no whole number or out of range.
-    pub fn integer(&self, name: &str, range: RangeInclusive<i64>) -> Result<Option<i64>, ParamError> {
-        let Some(value) = self.get(name) else { return Ok(None) };
+    pub fn integer(
+        &self,
+        name: &str,
+        range: RangeInclusive<i64>,
+    ) -> Result<Option<i64>, ParamError> {
+        let Some(value) = self.get(name) else {
+            return Ok(None);
+        };
         let number = match value {
             Value::String(text) if text.trim().is_empty() => return Ok(None),
             Value::String(text) => decimal(text.trim()),
@@ -105,7 +121,10 @@ impl Params {
             _ => None,
         };
         let expected = || format!("a whole number from {} to {}", range.start(), range.end());
-        number.filter(|number| range.contains(number)).map(Some).ok_or_else(|| ParamError::new(name, expected(), value))
+        number
+            .filter(|number| range.contains(number))
+            .map(Some)
+            .ok_or_else(|| ParamError::new(name, expected(), value))
     }
 
     /// A yes or no, as a JSON boolean or as the text some clients send.
@@ -139,7 +158,9 @@ impl Params {
     /// # Errors
     /// Where it is no such object.
     pub fn text_map(&self, name: &str) -> Result<BTreeMap<String, String>, ParamError> {
-        let Some(object) = self.object(name)? else { return Ok(BTreeMap::new()) };
+        let Some(object) = self.object(name)? else {
+            return Ok(BTreeMap::new());
+        };
         let text = |(key, value): (String, Value)| match value {
             Value::String(text) => Ok((key, text)),
             Value::Number(_) | Value::Bool(_) => Ok((key, value.to_string())),
@@ -152,14 +173,19 @@ impl Params {
 /// A plain decimal: `0x10`, `1e3`, `+1` and `007` are not what a person means by a number of megabytes.
 fn decimal(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
+    let plain = !digits.is_empty()
+        && digits.bytes().all(|b| b.is_ascii_digit())
+        && (digits == "0" || !digits.starts_with('0'));
     if plain { text.parse().ok() } else { None }
 }
 
 /// JavaScript clients send `512` as `512.0` at times.
 fn whole(number: f64) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and exactly representable")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "checked to be whole and exactly representable"
+    )]
     let integer = || number as i64;
     (number.fract() == 0.0 && number.abs() <= EXACT).then(integer)
 }
@@ -188,7 +214,12 @@ mod tests {
         let p = params(r#"{"a":-1,"b":1e300,"c":"0x10","d":1.5,"e":true,"f":"NaN","g":10241}"#);
         for name in ["a", "b", "c", "d", "e", "f", "g"] {
             let error = p.integer(name, 128..=10240).unwrap_err();
-            assert!(error.to_string().contains("a whole number from 128 to 10240"), "{error}");
+            assert!(
+                error
+                    .to_string()
+                    .contains("a whole number from 128 to 10240"),
+                "{error}"
+            );
         }
     }
 
@@ -196,6 +227,9 @@ mod tests {
     fn a_text_is_never_repeated_in_an_error() {
         let p = params(r#"{"memoryMb":"hunter2"}"#);
         let error = p.integer("memoryMb", 1..=2).unwrap_err();
-        assert_eq!(error.to_string(), "parameter `memoryMb` must be a whole number from 1 to 2, found a text of 7 characters");
+        assert_eq!(
+            error.to_string(),
+            "parameter `memoryMb` must be a whole number from 1 to 2, found a text of 7 characters"
+        );
     }
 }

@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 
 use super::component::{Component, ComponentId, IdError, Link, Offer};
 use super::environment::Environment;
-use super::json;
 use super::live_system::{LiveSystem, LiveSystemId};
 use super::params::Params;
 use crate::fault::{Fault, Reason, chain};
+use crate::json;
 
 mod aliases;
 
@@ -57,7 +57,9 @@ pub enum WireError {
         source: IdError,
     },
     /// Two names of one parameter carry different values.
-    #[error("component `{component}` sets `{first}` and `{second}`, which mean the same, to different values")]
+    #[error(
+        "component `{component}` sets `{first}` and `{second}`, which mean the same, to different values"
+    )]
     Alias {
         /// The component.
         component: ComponentId,
@@ -70,9 +72,15 @@ pub enum WireError {
 
 impl From<WireError> for Fault {
     fn from(error: WireError) -> Self {
-        let reason = if matches!(error, WireError::Alias { .. }) { ALIAS_CONFLICT } else { LIVE_SYSTEM_INVALID };
+        let reason = if matches!(error, WireError::Alias { .. }) {
+            ALIAS_CONFLICT
+        } else {
+            LIVE_SYSTEM_INVALID
+        };
         let next = match &error {
-            WireError::Alias { first, second, .. } => format!("keep one of `{first}` and `{second}`"),
+            WireError::Alias { first, second, .. } => {
+                format!("keep one of `{first}` and `{second}`")
+            }
             _ => "correct the document and submit it again; nothing was changed".into(),
         };
         Self::terminal(reason, chain(&error)).next(next)
@@ -99,20 +107,41 @@ pub fn live_system(body: &[u8], blueprint: Option<&Value>) -> Result<LiveSystem,
 pub fn from_value(body: &Value, blueprint: Option<&Value>) -> Result<LiveSystem, WireError> {
     let root = object(body, "$")?;
     let id_text = text(root, "liveSystemId", "$")?;
-    let id = LiveSystemId::decode(id_text).map_err(|source| WireError::Id { path: "$.liveSystemId".into(), source })?;
+    let id = LiveSystemId::decode(id_text).map_err(|source| WireError::Id {
+        path: "$.liveSystemId".into(),
+        source,
+    })?;
     let environment = environment(root)?;
-    let blueprint = blueprint.or_else(|| root.get("blueprint")).map(blueprint_parameters).transpose()?.unwrap_or_default();
+    let blueprint = blueprint
+        .or_else(|| root.get("blueprint"))
+        .map(blueprint_parameters)
+        .transpose()?
+        .unwrap_or_default();
     let components = components(root, &id, &environment, &blueprint)?;
-    let fractal_id = root.get("fractalId").and_then(Value::as_str).unwrap_or_default().to_owned();
-    Ok(LiveSystem { id, fractal_id, environment, components })
+    let fractal_id = root
+        .get("fractalId")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    Ok(LiveSystem {
+        id,
+        fractal_id,
+        environment,
+        components,
+    })
 }
 
 fn environment(root: &Map<String, Value>) -> Result<Environment, WireError> {
-    let value = root.get("environment").ok_or_else(|| field("$.environment", "an object with an `id`"))?;
+    let value = root
+        .get("environment")
+        .ok_or_else(|| field("$.environment", "an object with an `id`"))?;
     let environment = object(value, "$.environment")?;
-    let id = environment.get("id").ok_or_else(|| field("$.environment.id", "an object {type, ownerId, shortName}"))?;
+    let id = environment
+        .get("id")
+        .ok_or_else(|| field("$.environment.id", "an object {type, ownerId, shortName}"))?;
     object(id, "$.environment.id")?;
-    let id = serde_json::from_value(id.clone()).map_err(|error| field("$.environment.id", &error.to_string()))?;
+    let id = serde_json::from_value(id.clone())
+        .map_err(|error| field("$.environment.id", &error.to_string()))?;
     let parameters = optional_object(environment, "parameters", "$.environment")?;
     Ok(Environment { id, parameters })
 }
@@ -124,12 +153,18 @@ fn blueprint_parameters(blueprint: &Value) -> Result<Blueprint, WireError> {
     let path = "$.blueprint.components";
     let entry = |id: &str, component: &Value| -> Result<(String, Map<String, Value>), WireError> {
         let component = object(component, path)?;
-        Ok((id.to_owned(), optional_object(component, "parameters", path)?.as_map().clone()))
+        Ok((
+            id.to_owned(),
+            optional_object(component, "parameters", path)?
+                .as_map()
+                .clone(),
+        ))
     };
     match object(blueprint, "$.blueprint")?.get("components") {
-        Some(Value::Array(items)) => {
-            items.iter().map(|item| entry(text(object(item, path)?, "id", path)?, item)).collect()
-        }
+        Some(Value::Array(items)) => items
+            .iter()
+            .map(|item| entry(text(object(item, path)?, "id", path)?, item))
+            .collect(),
         Some(Value::Object(map)) => map.iter().map(|(id, item)| entry(id, item)).collect(),
         _ => Err(field(path, "a list of components")),
     }
@@ -141,16 +176,29 @@ fn components(
     environment: &Environment,
     blueprint: &Blueprint,
 ) -> Result<BTreeMap<ComponentId, Component>, WireError> {
-    let map = root.get("blueprintMap").ok_or_else(|| field("$.blueprintMap", "an object keyed by component id"))?;
+    let map = root
+        .get("blueprintMap")
+        .ok_or_else(|| field("$.blueprintMap", "an object keyed by component id"))?;
     let map = object(map, "$.blueprintMap")?;
     if map.len() > COMPONENTS_MAX {
-        return Err(field("$.blueprintMap", &format!("at most {COMPONENTS_MAX} components, it has {}", map.len())));
+        return Err(field(
+            "$.blueprintMap",
+            &format!("at most {COMPONENTS_MAX} components, it has {}", map.len()),
+        ));
     }
     map.iter()
         .map(|(key, value)| {
             let path = format!("$.blueprintMap.{}", key.escape_debug());
-            let id: ComponentId = key.parse().map_err(|source| WireError::Id { path: path.clone(), source })?;
-            let draft = Draft { live_system, environment, id: &id, path: &path };
+            let id: ComponentId = key.parse().map_err(|source| WireError::Id {
+                path: path.clone(),
+                source,
+            })?;
+            let draft = Draft {
+                live_system,
+                environment,
+                id: &id,
+                path: &path,
+            };
             let component = draft.component(object(value, &path)?, blueprint.get(key))?;
             Ok((id, component))
         })
@@ -165,18 +213,40 @@ struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    fn component(&self, raw: &Map<String, Value>, blueprint: Option<&Map<String, Value>>) -> Result<Component, WireError> {
-        if let Some(inner) = raw.get("id").and_then(Value::as_str).filter(|inner| *inner != self.id.as_str()) {
-            return Err(field(&format!("{}.id", self.path), &format!("the key it stands under, it is `{}`", inner.escape_debug())));
+    fn component(
+        &self,
+        raw: &Map<String, Value>,
+        blueprint: Option<&Map<String, Value>>,
+    ) -> Result<Component, WireError> {
+        if let Some(inner) = raw
+            .get("id")
+            .and_then(Value::as_str)
+            .filter(|inner| *inner != self.id.as_str())
+        {
+            return Err(field(
+                &format!("{}.id", self.path),
+                &format!("the key it stands under, it is `{}`", inner.escape_debug()),
+            ));
         }
         let wire_type = text(raw, "type", self.path)?.to_owned();
-        let provider = raw.get("provider").and_then(Value::as_str).filter(|p| !p.is_empty()).map(str::to_owned);
+        let provider = raw
+            .get("provider")
+            .and_then(Value::as_str)
+            .filter(|p| !p.is_empty())
+            .map(str::to_owned);
         let offer = aliases::offer(&wire_type, provider.as_deref());
-        let offer: Offer = offer.parse().map_err(|source| self.id_error("type", source))?;
+        let offer: Offer = offer
+            .parse()
+            .map_err(|source| self.id_error("type", source))?;
         let mut parameters = optional_object(raw, "parameters", self.path)?;
         merge(parameters.as_map_mut(), blueprint);
-        aliases::fold(&offer, parameters.as_map_mut())
-            .map_err(|(first, second)| WireError::Alias { component: self.id.clone(), first, second })?;
+        aliases::fold(&offer, parameters.as_map_mut()).map_err(|(first, second)| {
+            WireError::Alias {
+                component: self.id.clone(),
+                first,
+                second,
+            }
+        })?;
         Ok(Component {
             live_system: self.live_system.clone(),
             id: self.id.clone(),
@@ -194,8 +264,15 @@ impl Draft<'_> {
     fn dependencies(&self, raw: &Map<String, Value>) -> Result<Vec<ComponentId>, WireError> {
         let mut all: Vec<ComponentId> = Vec::new();
         for item in list(raw, "dependencies", self.path)? {
-            let text = item.as_str().ok_or_else(|| field(&format!("{}.dependencies", self.path), "a list of component ids"))?;
-            let id = text.parse().map_err(|source| self.id_error("dependencies", source))?;
+            let text = item.as_str().ok_or_else(|| {
+                field(
+                    &format!("{}.dependencies", self.path),
+                    "a list of component ids",
+                )
+            })?;
+            let id = text
+                .parse()
+                .map_err(|source| self.id_error("dependencies", source))?;
             if !all.contains(&id) {
                 all.push(id);
             }
@@ -208,14 +285,22 @@ impl Draft<'_> {
         let link = |item: &Value| {
             let link = object(item, &path)?;
             let id = text(link, "componentId", &path)?;
-            let component_id = id.parse().map_err(|source| self.id_error("links", source))?;
-            Ok(Link { component_id, settings: optional_object(link, "settings", &path)? })
+            let component_id = id
+                .parse()
+                .map_err(|source| self.id_error("links", source))?;
+            Ok(Link {
+                component_id,
+                settings: optional_object(link, "settings", &path)?,
+            })
         };
         list(raw, "links", self.path)?.iter().map(link).collect()
     }
 
     fn id_error(&self, name: &str, source: IdError) -> WireError {
-        WireError::Id { path: format!("{}.{name}", self.path), source }
+        WireError::Id {
+            path: format!("{}.{name}", self.path),
+            source,
+        }
     }
 }
 
@@ -239,7 +324,10 @@ fn is_empty(value: &Value) -> bool {
 }
 
 fn field(path: &str, expected: &str) -> WireError {
-    WireError::Field { path: path.into(), expected: expected.into() }
+    WireError::Field {
+        path: path.into(),
+        expected: expected.into(),
+    }
 }
 
 fn object<'a>(value: &'a Value, path: &str) -> Result<&'a Map<String, Value>, WireError> {
@@ -247,7 +335,10 @@ fn object<'a>(value: &'a Value, path: &str) -> Result<&'a Map<String, Value>, Wi
 }
 
 fn text<'a>(map: &'a Map<String, Value>, name: &str, path: &str) -> Result<&'a str, WireError> {
-    map.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).ok_or_else(|| field(&format!("{path}.{name}"), "a text"))
+    map.get(name)
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty())
+        .ok_or_else(|| field(&format!("{path}.{name}"), "a text"))
 }
 
 fn list<'a>(map: &'a Map<String, Value>, name: &str, path: &str) -> Result<&'a [Value], WireError> {

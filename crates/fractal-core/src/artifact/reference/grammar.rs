@@ -39,7 +39,10 @@ macro_rules! text {
 text!(RegistryHost, Repository, Tag);
 
 pub(super) fn artifact_uri(text: &str) -> Result<ArtifactUri, ReferenceError> {
-    let mut cursor = Cursor { whole: text, rest: text.trim_matches(' ') };
+    let mut cursor = Cursor {
+        whole: text,
+        rest: text.trim_matches(' '),
+    };
     cursor.refuse_controls()?;
     if let Some(rest) = cursor.rest.strip_prefix("oci-layout:") {
         return layout(Cursor { rest, ..cursor });
@@ -50,13 +53,24 @@ pub(super) fn artifact_uri(text: &str) -> Result<ArtifactUri, ReferenceError> {
     }
     cursor.refuse_userinfo()?;
     let version = cursor.take_version()?;
-    let Some((first, path)) = cursor.rest.split_once('/').filter(|(first, _)| is_host(first)) else {
+    let Some((first, path)) = cursor
+        .rest
+        .split_once('/')
+        .filter(|(first, _)| is_host(first))
+    else {
         let repository = cursor.repository(cursor.rest)?;
-        return Ok(ArtifactUri::Abstract(Coordinate { repository, version }));
+        return Ok(ArtifactUri::Abstract(Coordinate {
+            repository,
+            version,
+        }));
     };
     let host = cursor.host(first)?;
     let repository = cursor.repository(path)?;
-    Ok(ArtifactUri::Registry(Reference { host, repository, version }))
+    Ok(ArtifactUri::Registry(Reference {
+        host,
+        repository,
+        version,
+    }))
 }
 
 /// A first segment is a registry when it has a dot, a port or is `localhost`: Docker's rule.
@@ -75,9 +89,15 @@ fn strip_scheme(text: &str) -> Result<&str, ReferenceError> {
 fn layout(mut cursor: Cursor<'_>) -> Result<ArtifactUri, ReferenceError> {
     let version = cursor.take_version()?;
     if cursor.rest.is_empty() {
-        return Err(ReferenceError::Part { part: "the layout's path", problem: "is empty".into() });
+        return Err(ReferenceError::Part {
+            part: "the layout's path",
+            problem: "is empty".into(),
+        });
     }
-    Ok(ArtifactUri::Layout(Layout { path: cursor.rest.into(), version }))
+    Ok(ArtifactUri::Layout(Layout {
+        path: cursor.rest.into(),
+        version,
+    }))
 }
 
 /// What is left to read, and the text as given, so that an error can say at which offset.
@@ -93,20 +113,36 @@ impl<'a> Cursor<'a> {
     }
 
     fn refuse_controls(&self) -> Result<(), ReferenceError> {
-        let bad = |c: char| c.is_control() || c.is_whitespace() || !c.is_ascii() || c == '%' || c == '\\';
+        let bad =
+            |c: char| c.is_control() || c.is_whitespace() || !c.is_ascii() || c == '%' || c == '\\';
         self.find(self.rest, "a reference", bad)
     }
 
-    fn find(&self, text: &str, part: &'static str, bad: impl Fn(char) -> bool) -> Result<(), ReferenceError> {
-        text.char_indices().find(|(_, c)| bad(*c)).map_or(Ok(()), |(at, c)| {
-            Err(ReferenceError::Character { character: c.escape_unicode_or_self(), offset: self.offset(text) + at, part })
-        })
+    fn find(
+        &self,
+        text: &str,
+        part: &'static str,
+        bad: impl Fn(char) -> bool,
+    ) -> Result<(), ReferenceError> {
+        text.char_indices()
+            .find(|(_, c)| bad(*c))
+            .map_or(Ok(()), |(at, c)| {
+                Err(ReferenceError::Character {
+                    character: c.escape_unicode_or_self(),
+                    offset: self.offset(text) + at,
+                    part,
+                })
+            })
     }
 
     /// `user:password@host/...`: an `@` before the first slash can be nothing else.
     fn refuse_userinfo(&self) -> Result<(), ReferenceError> {
         let head = self.rest.split('/').next().unwrap_or_default();
-        if self.rest.contains('/') && head.contains('@') { Err(ReferenceError::Userinfo) } else { Ok(()) }
+        if self.rest.contains('/') && head.contains('@') {
+            Err(ReferenceError::Userinfo)
+        } else {
+            Ok(())
+        }
     }
 
     fn take_version(&mut self) -> Result<Version, ReferenceError> {
@@ -116,56 +152,94 @@ impl<'a> Cursor<'a> {
             self.rest = rest;
         }
         let name_start = self.rest.rfind('/').map_or(0, |slash| slash + 1);
-        if let Some((_, tag)) = self.rest.get(name_start..).and_then(|name| name.split_once(':')) {
+        if let Some((_, tag)) = self
+            .rest
+            .get(name_start..)
+            .and_then(|name| name.split_once(':'))
+        {
             version.tag = Some(self.tag(tag)?);
-            self.rest = self.rest.get(..self.rest.len() - tag.len() - 1).unwrap_or_default();
+            self.rest = self
+                .rest
+                .get(..self.rest.len() - tag.len() - 1)
+                .unwrap_or_default();
         }
         Ok(version)
     }
 
     fn tag(&self, text: &'a str) -> Result<Tag, ReferenceError> {
-        self.find(text, "a tag", |c| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')))?;
+        self.find(text, "a tag", |c| {
+            !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
+        })?;
         let problem = match text.chars().next() {
             None => "is empty".into(),
             Some(c @ ('.' | '-')) => format!("may not begin with `{c}`"),
-            Some(_) if text.len() > TAG_MAX => format!("has {} characters, at most {TAG_MAX} are allowed", text.len()),
+            Some(_) if text.len() > TAG_MAX => format!(
+                "has {} characters, at most {TAG_MAX} are allowed",
+                text.len()
+            ),
             Some(_) => return Ok(Tag(text.into())),
         };
-        Err(ReferenceError::Part { part: "the tag", problem })
+        Err(ReferenceError::Part {
+            part: "the tag",
+            problem,
+        })
     }
 
     fn host(&self, text: &'a str) -> Result<RegistryHost, ReferenceError> {
         let bad = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':'));
         self.find(text, "a registry host", bad)?;
         let lower = text.to_ascii_lowercase();
-        let (name, port) = lower.split_once(':').map_or((lower.as_str(), None), |(name, port)| (name, Some(port)));
+        let (name, port) = lower
+            .split_once(':')
+            .map_or((lower.as_str(), None), |(name, port)| (name, Some(port)));
         let port_fits = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
-        let label_fits = |label: &str| (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-');
+        let label_fits = |label: &str| {
+            (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
+        };
         if name.len() > HOST_MAX || !name.split('.').all(label_fits) {
-            return Err(ReferenceError::Part { part: "the registry host", problem: format!("`{text}` is no DNS name") });
+            return Err(ReferenceError::Part {
+                part: "the registry host",
+                problem: format!("`{text}` is no DNS name"),
+            });
         }
         if !port_fits {
-            return Err(ReferenceError::Part { part: "the registry's port", problem: "is no number from 1 to 65535".into() });
+            return Err(ReferenceError::Part {
+                part: "the registry's port",
+                problem: "is no number from 1 to 65535".into(),
+            });
         }
         Ok(RegistryHost(lower.into()))
     }
 
     fn repository(&self, text: &'a str) -> Result<Repository, ReferenceError> {
         let part = "the repository";
-        let bad = |c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-' | '/'));
+        let bad = |c: char| {
+            !(c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-' | '/'))
+        };
         self.find(text, "a repository", bad)?;
         if text.is_empty() {
-            return Err(ReferenceError::Part { part, problem: "is empty".into() });
+            return Err(ReferenceError::Part {
+                part,
+                problem: "is empty".into(),
+            });
         }
         if text.len() > REPOSITORY_MAX {
-            let problem = format!("has {} characters, at most {REPOSITORY_MAX} are allowed", text.len());
+            let problem = format!(
+                "has {} characters, at most {REPOSITORY_MAX} are allowed",
+                text.len()
+            );
             return Err(ReferenceError::Part { part, problem });
         }
         match text.split('/').find(|segment| !is_segment(segment)) {
             None => Ok(Repository(text.into())),
-            Some("") => Err(ReferenceError::Part { part, problem: "has an empty segment".into() }),
+            Some("") => Err(ReferenceError::Part {
+                part,
+                problem: "has an empty segment".into(),
+            }),
             Some(segment) => {
-                let problem = format!("has the segment `{segment}`: one begins and ends with a letter or digit, with `.`, `_`, `__` or dashes between");
+                let problem = format!(
+                    "has the segment `{segment}`: one begins and ends with a letter or digit, with `.`, `_`, `__` or dashes between"
+                );
                 Err(ReferenceError::Part { part, problem })
             }
         }
@@ -176,8 +250,13 @@ impl<'a> Cursor<'a> {
 fn is_segment(segment: &str) -> bool {
     let alnum = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let edges = segment.starts_with(alnum) && segment.ends_with(alnum);
-    let separators = segment.split(alnum).filter(|separator| !separator.is_empty());
-    edges && separators.into_iter().all(|s| matches!(s, "." | "_" | "__") || s.bytes().all(|b| b == b'-'))
+    let separators = segment
+        .split(alnum)
+        .filter(|separator| !separator.is_empty());
+    edges
+        && separators
+            .into_iter()
+            .all(|s| matches!(s, "." | "_" | "__") || s.bytes().all(|b| b == b'-'))
 }
 
 trait Escape {
@@ -187,7 +266,11 @@ trait Escape {
 impl Escape for char {
     /// Printable ASCII stays; everything else is escaped, so that an echo cannot reorder or break a line.
     fn escape_unicode_or_self(self) -> String {
-        if self.is_ascii_graphic() { self.to_string() } else { self.escape_unicode().to_string() }
+        if self.is_ascii_graphic() {
+            self.to_string()
+        } else {
+            self.escape_unicode().to_string()
+        }
     }
 }
 

@@ -8,15 +8,43 @@ use super::super::component::Offer;
 const OFFERS: &[(&str, &[&str])] = &[
     (
         "CustomWorkloads.CaaS.KubernetesWorkload",
-        &["CustomWorkloads.CaaS.K8sWorkload", "CustomWorkloads.CaaS.K8sDeployment", "CustomWorkloads.Caas.K8sWorkload"],
+        &[
+            "CustomWorkloads.CaaS.K8sWorkload",
+            "CustomWorkloads.CaaS.K8sDeployment",
+            "CustomWorkloads.Caas.K8sWorkload",
+        ],
     ),
-    ("CustomWorkloads.PaaS.AwsEcsService", &["CustomWorkloads.PaaS.EcsService", "NetworkAndCompute.CaaS.ECSService"]),
-    ("CustomWorkloads.PaaS.GcpCloudRun", &["CustomWorkloads.PaaS.CloudRun", "NetworkAndCompute.CaaS.CloudRunService"]),
-    ("CustomWorkloads.PaaS.AzureContainerApp", &["NetworkAndCompute.PaaS.AzureContainerApp"]),
-    ("CustomWorkloads.FaaS.GcpFunction", &["CustomWorkloads.FaaS.GoogleFunction"]),
+    (
+        "CustomWorkloads.PaaS.AwsEcsService",
+        &[
+            "CustomWorkloads.PaaS.EcsService",
+            "NetworkAndCompute.CaaS.ECSService",
+        ],
+    ),
+    (
+        "CustomWorkloads.PaaS.GcpCloudRun",
+        &[
+            "CustomWorkloads.PaaS.CloudRun",
+            "NetworkAndCompute.CaaS.CloudRunService",
+        ],
+    ),
+    (
+        "CustomWorkloads.PaaS.AzureContainerApp",
+        &["NetworkAndCompute.PaaS.AzureContainerApp"],
+    ),
+    (
+        "CustomWorkloads.FaaS.GcpFunction",
+        &["CustomWorkloads.FaaS.GoogleFunction"],
+    ),
     ("BigData.CaaS.SparkJob", &["BigData.CaaS.CaaSSparkJob"]),
-    ("BigData.CaaS.SparkCluster", &["BigData.CaaS.CaaSSparkCluster"]),
-    ("BigData.CaaS.SparkMlExperiment", &["BigData.CaaS.CaaSMlflow", "BigData.CaaS.MLflow"]),
+    (
+        "BigData.CaaS.SparkCluster",
+        &["BigData.CaaS.CaaSSparkCluster"],
+    ),
+    (
+        "BigData.CaaS.SparkMlExperiment",
+        &["BigData.CaaS.CaaSMlflow", "BigData.CaaS.MLflow"],
+    ),
 ];
 
 /// Version 1 named Databricks jobs alike on every cloud and told them apart by provider.
@@ -24,10 +52,18 @@ const DATABRICKS_JOB: &str = "BigData.PaaS.DatabricksJob";
 
 pub(super) fn offer(wire: &str, provider: Option<&str>) -> String {
     if let (DATABRICKS_JOB, Some(provider @ ("AWS" | "Azure" | "GCP"))) = (wire, provider) {
-        let prefix = if provider == "Azure" { "Azure" } else if provider == "AWS" { "Aws" } else { "Gcp" };
+        let prefix = if provider == "Azure" {
+            "Azure"
+        } else if provider == "AWS" {
+            "Aws"
+        } else {
+            "Gcp"
+        };
         return format!("BigData.PaaS.{prefix}DatabricksJob");
     }
-    let known = OFFERS.iter().find(|(_, spellings)| spellings.contains(&wire));
+    let known = OFFERS
+        .iter()
+        .find(|(_, spellings)| spellings.contains(&wire));
     known.map_or(wire, |(canonical, _)| canonical).to_owned()
 }
 
@@ -57,13 +93,26 @@ fn aliases(offer: &Offer) -> Aliases {
 }
 
 /// Renames aliases to their canonical names. Two names with different values are given back.
-pub(super) fn fold(offer: &Offer, parameters: &mut Map<String, Value>) -> Result<(), (String, String)> {
+pub(super) fn fold(
+    offer: &Offer,
+    parameters: &mut Map<String, Value>,
+) -> Result<(), (String, String)> {
     for (canonical, names) in aliases(offer) {
         let mut source = *canonical;
         for name in *names {
-            let Some(value) = parameters.remove(*name).filter(|value| !super::is_empty(value)) else { continue };
-            match parameters.get(*canonical).filter(|known| !super::is_empty(known)) {
-                Some(known) if !same(known, &value) => return Err((source.to_owned(), (*name).to_owned())),
+            let Some(value) = parameters
+                .remove(*name)
+                .filter(|value| !super::is_empty(value))
+            else {
+                continue;
+            };
+            match parameters
+                .get(*canonical)
+                .filter(|known| !super::is_empty(known))
+            {
+                Some(known) if !same(known, &value) => {
+                    return Err((source.to_owned(), (*name).to_owned()));
+                }
                 Some(_) => {}
                 None => {
                     source = name;
@@ -77,6 +126,10 @@ pub(super) fn fold(offer: &Offer, parameters: &mut Map<String, Value>) -> Result
 
 /// Terraform sends every number as text.
 fn same(a: &Value, b: &Value) -> bool {
-    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), |text| text.trim().to_owned());
+    let plain = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), |text| text.trim().to_owned())
+    };
     plain(a) == plain(b)
 }

@@ -1,4 +1,4 @@
-//! Reading JSON documents from clients: duplicate keys are refused, since two readers may take different ones.
+//! Reading JSON documents from outside: duplicate keys are refused, since two readers may take different ones.
 
 use std::fmt;
 
@@ -46,7 +46,9 @@ impl<'de> Visitor<'de> for Unique {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("the number is not finite"))
+        Number::from_f64(value)
+            .map(Value::Number)
+            .ok_or_else(|| E::custom("the number is not finite"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -74,7 +76,10 @@ impl<'de> Visitor<'de> for Unique {
         while let Some(key) = entries.next_key::<String>()? {
             let value = entries.next_value_seed(Self)?;
             if map.contains_key(&key) {
-                return Err(A::Error::custom(format!("key `{}` occurs twice", key.escape_debug())));
+                return Err(A::Error::custom(format!(
+                    "key `{}` occurs twice",
+                    key.escape_debug()
+                )));
             }
             map.insert(key, value);
         }
@@ -89,8 +94,14 @@ mod tests {
     #[test]
     fn a_duplicate_key_is_refused_where_it_stands() {
         let error = parse(br#"{"a":{"b":1,"b":2}}"#).unwrap_err();
-        assert_eq!(error.to_string(), "key `b` occurs twice at line 1 column 18");
+        assert_eq!(
+            error.to_string(),
+            "key `b` occurs twice at line 1 column 18"
+        );
         assert!(parse(br#"{"a":1} x"#).is_err(), "trailing characters");
-        assert_eq!(parse(br#"{"a":[1,-2,0.5,"t",null,true]}"#).unwrap()["a"][2], 0.5);
+        assert_eq!(
+            parse(br#"{"a":[1,-2,0.5,"t",null,true]}"#).unwrap()["a"][2],
+            0.5
+        );
     }
 }

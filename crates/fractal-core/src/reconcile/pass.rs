@@ -1,0 +1,330 @@
+//! The one pass: desired, observe, plan, apply, observe again; until the plan is empty.
+//!
+//! It decides when a place is written, left alone or taken away. It has no clock: how long to wait is the caller's business.
+
+use std::future::Future;
+
+use serde::Serialize;
+
+use super::content::Content;
+use super::inputs::{Inputs, Outputs, Rollout};
+use super::plan::{Effect, Health, Plan, Step};
+use super::platform::{At, Owner, Platform, fingerprint};
+use super::record::{Record, Synced};
+use crate::fault::{Class, Fault, Reason};
+use crate::fingerprint::Fingerprint;
+
+mod place;
+use place::{Converged, Converging};
+
+/// A plan was carried out several times and still is not empty.
+pub const NOT_CONVERGING: Reason = Reason::new("NotConverging");
+/// The cloud does not show what was just written.
+pub const SETTLING: Reason = Reason::new("Settling");
+/// A change cannot be made in place, and nobody allowed to replace the object.
+pub const REPLACE_NEEDS_CONSENT: Reason = Reason::new("ReplaceNeedsConsent");
+
+/// One component's pass.
+pub struct Task<'a, P: Platform> {
+    /// Whose objects these are.
+    pub owner: &'a Owner,
+    /// The agent's static settings.
+    pub config: &'a P::Config,
+    /// What is wanted.
+    pub goal: Goal<'a>,
+    /// What is remembered.
+    pub record: Record<P::Place, P::Memo>,
+    /// Whether objects may be replaced.
+    pub consent: Consent,
+}
+
+/// What is wanted of a component.
+#[derive(Debug, Clone, Copy)]
+pub enum Goal<'a> {
+    /// That it is there.
+    Present {
+        /// Its inputs.
+        inputs: &'a Inputs,
+        /// What is to run.
+        rollout: &'a Rollout,
+    },
+    /// That nothing of it is left. Needs no readable specification.
+    Absent,
+}
+
+/// Whether what cannot be changed in place may be taken away and made anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Consent {
+    /// Nobody said so.
+    Withheld,
+    /// The operator allows it in this environment.
+    Environment,
+    /// Someone approved exactly this plan.
+    Plan(Fingerprint),
+}
+
+/// Where the pass writes down what it is about to do.
+pub trait Journal<L, M>: Send {
+    /// Makes the record durable, and proves that the component is still ours to change.
+    fn note(&mut self, record: &Record<L, M>)
+    -> impl Future<Output = Result<(), NoteError>> + Send;
+
+    /// Whether the agent is shutting down: no further step is begun then.
+    fn stopping(&self) -> bool;
+
+    /// Told of each step as it ends, for logs and metrics.
+    fn applied(&mut self, _step: &Applied) {}
+}
+
+/// Why a note could not be made. No step follows without its note.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoteError {
+    /// Another agent has the component now.
+    Lost,
+    /// The store did not answer.
+    Store(Fault),
+}
+
+/// A step that was carried out or failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Applied {
+    /// Where.
+    pub place: String,
+    /// What, for people.
+    pub step: String,
+    /// Its kind of effect.
+    pub effect: Effect,
+    /// What went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
+}
+
+/// How a pass ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Everything is as desired, and it runs.
+    Ready(Outputs),
+    /// Nothing is left.
+    Absent,
+    /// The cloud is busy with it: look again soon.
+    Wait(String),
+    /// Something stands in the way.
+    Fault(Fault),
+    /// Another agent has the component now.
+    Lost,
+    /// The agent is shutting down.
+    Stopped,
+}
+
+/// What a pass did, and what is to be remembered.
+#[derive(Debug)]
+pub struct PassReport<L, M> {
+    /// The record after the pass.
+    pub record: Record<L, M>,
+    /// Whether everything that was desired has been applied, healthy or not.
+    pub in_sync: bool,
+    /// Steps in the order they were carried out.
+    pub steps: Vec<Applied>,
+    /// How it ended.
+    pub end: End,
+}
+
+/// Brings one component to its goal, as far as it goes without waiting.
+pub async fn reconcile<P: Platform>(
+    platform: &P,
+    task: Task<'_, P>,
+    journal: &mut impl Journal<P::Place, P::Memo>,
+    content: &dyn Content,
+) -> PassReport<P::Place, P::Memo> {
+    let Task {
+        owner,
+        config,
+        goal,
+        record,
+        consent,
+    } = task;
+    let mut pass = Converging {
+        platform,
+        owner,
+        consent,
+        journal,
+        content,
+        record,
+        steps: Vec::new(),
+    };
+    let mut in_sync = false;
+    let end = match goal {
+        Goal::Absent => clear(&mut pass, None).await.err().unwrap_or(End::Absent),
+        Goal::Present { inputs, rollout } => {
+            match present(&mut pass, config, inputs, rollout).await {
+                Ok(outputs) => End::Ready(outputs),
+                Err(stop) => {
+                    in_sync = pass.record.synced.is_some();
+                    stop
+                }
+            }
+        }
+    };
+    let in_sync = in_sync || matches!(end, End::Ready(_) | End::Absent);
+    PassReport {
+        record: pass.record,
+        in_sync,
+        steps: pass.steps,
+        end,
+    }
+}
+
+async fn present<P: Platform, J: Journal<P::Place, P::Memo>>(
+    pass: &mut Converging<'_, P, J>,
+    config: &P::Config,
+    inputs: &Inputs,
+    rollout: &Rollout,
+) -> Result<Outputs, End> {
+    let fault = |error: P::Error| End::Fault(error.into());
+    let place = P::place(config, inputs, pass.owner).map_err(fault)?;
+    let desired = P::desired(config, &place, inputs, rollout).map_err(fault)?;
+    let fingerprint =
+        fingerprint::<P>(config, inputs, &rollout.target.artifact).map_err(unprintable)?;
+    let Converged { observed, at } = pass.converge(&place, Some(&desired)).await?;
+    pass.record.synced = Some(Synced {
+        fingerprint,
+        stamp: P::stamp(&observed),
+    });
+    match P::report(&at, &desired, &observed) {
+        (Health::Ready, outputs) => {
+            pass.record.stable = Some(rollout.target.artifact.digest.clone());
+            // The old place goes only once the new one runs.
+            clear(pass, Some(&place)).await?;
+            Ok(outputs)
+        }
+        (Health::Progressing(reason), _) => Err(End::Wait(reason)),
+        (Health::Failed(reason), _) => Err(End::Fault(
+            Fault::blocked(Reason::new("NotHealthy"), reason).at(&place),
+        )),
+    }
+}
+
+/// Takes away every remembered place but `keep`. One that fails does not keep the others.
+async fn clear<P: Platform, J: Journal<P::Place, P::Memo>>(
+    pass: &mut Converging<'_, P, J>,
+    keep: Option<&P::Place>,
+) -> Result<(), End> {
+    let places: Vec<P::Place> = pass
+        .record
+        .places
+        .iter()
+        .map(|(place, _)| place.clone())
+        .filter(|place| Some(place) != keep)
+        .collect();
+    let mut first = Ok(());
+    for place in places {
+        match pass.converge(&place, None).await {
+            Ok(_) => pass.record.forget(&place),
+            Err(end @ (End::Lost | End::Stopped)) => return Err(end),
+            Err(end) => first = first.and(Err(end)),
+        }
+    }
+    first
+}
+
+fn unprintable(error: serde_json::Error) -> End {
+    End::Fault(
+        Fault::terminal(Reason::new("Internal"), "the inputs have no canonical form")
+            .because(error),
+    )
+}
+
+/// What a pass would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Preview {
+    /// Steps that would be carried out first.
+    pub now: Vec<Planned>,
+    /// What would follow, for people.
+    pub later: Vec<String>,
+    /// Why it would wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait: Option<String>,
+    /// What someone approves who allows the plan's replacements.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Fingerprint>,
+}
+
+/// A step that would be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Planned {
+    /// Where.
+    pub place: String,
+    /// What, for people.
+    pub step: String,
+    /// Its kind of effect.
+    pub effect: Effect,
+}
+
+/// Says what [`reconcile`] would do next. Reads the cloud; changes nothing.
+///
+/// # Errors
+/// Where the pass would end in a fault before its first step.
+pub async fn preview<P: Platform>(platform: &P, task: &Task<'_, P>) -> Result<Preview, Fault> {
+    let mut preview = Preview {
+        now: Vec::new(),
+        later: Vec::new(),
+        wait: None,
+        approval: None,
+    };
+    let mut keep = None;
+    if let Goal::Present { inputs, rollout } = task.goal {
+        let place = P::place(task.config, inputs, task.owner).map_err(Into::into)?;
+        let desired = P::desired(task.config, &place, inputs, rollout).map_err(Into::into)?;
+        look(platform, task, &place, Some(&desired), &mut preview).await?;
+        keep = Some(place);
+    }
+    for (place, _) in task
+        .record
+        .places
+        .iter()
+        .filter(|(place, _)| Some(place) != keep.as_ref())
+    {
+        look(platform, task, place, None, &mut preview).await?;
+    }
+    Ok(preview)
+}
+
+async fn look<P: Platform>(
+    platform: &P,
+    task: &Task<'_, P>,
+    place: &P::Place,
+    desired: Option<&P::Desired>,
+    preview: &mut Preview,
+) -> Result<(), Fault> {
+    let mut at = At {
+        owner: task.owner.clone(),
+        place: place.clone(),
+        memo: task.record.memo(place),
+    };
+    let observed = platform.observe(&at, desired).await.map_err(Into::into)?;
+    P::learn(&mut at.memo, desired, &observed);
+    match P::plan(&at, desired, &observed).map_err(Into::into)? {
+        Plan::InSync => {}
+        Plan::Wait(reason) => preview.wait = Some(reason),
+        Plan::Apply { now, later } => {
+            if now.iter().any(|step| step.effect() == Effect::Replace) {
+                preview.approval = place::plan_hash::<P>(place, &now).ok();
+            }
+            preview.now.extend(now.iter().map(|step| Planned {
+                place: place.to_string(),
+                step: step.to_string(),
+                effect: step.effect(),
+            }));
+            preview.later.extend(later);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a fault is one that trying again may mend.
+const fn may_pass(fault: &Fault) -> bool {
+    !matches!(fault.class, Class::Terminal)
+}
