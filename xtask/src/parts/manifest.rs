@@ -1,6 +1,7 @@
 //! What an installed part consists of, recorded at its installation and compared ever after: every file's size, every program's checksum.
 //! It does not run the part and does not repair it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -67,19 +68,22 @@ fn headline(part: &Part) -> String {
 }
 
 fn difference(recorded: &str, now: &str) -> Option<String> {
-    let named = |line: &str| line.splitn(3, ' ').nth(2).unwrap_or(line).to_owned();
-    let gone = recorded
-        .lines()
-        .find(|line| !now.contains(&format!("{line}\n")));
-    let new = || {
-        now.lines()
-            .find(|line| !recorded.contains(&format!("{line}\n")))
-    };
     if recorded == now {
         return None;
     }
-    gone.map(|line| format!("has changed or lost {}", named(line)))
-        .or_else(|| new().map(|line| format!("has a foreign file {}", named(line))))
+    let (before, after): (BTreeSet<_>, BTreeSet<_>) =
+        (recorded.lines().collect(), now.lines().collect());
+    let named = |line: &&str| line.splitn(3, ' ').nth(2).unwrap_or(line).to_owned();
+    let gone = before
+        .difference(&after)
+        .next()
+        .map(|line| format!("has changed or lost {}", named(line)));
+    gone.or_else(|| {
+        after
+            .difference(&before)
+            .next()
+            .map(|line| format!("has a foreign file {}", named(line)))
+    })
 }
 
 fn describe(part: &Part, root: &Path) -> std::io::Result<String> {
