@@ -15,6 +15,7 @@
 //! * Names are UTF-8, relative, with `/` only. Leading and inner `./` is dropped.
 //! * Two files whose names differ in case only are refused. Different Unicode normal forms are different names.
 
+mod archive;
 mod descriptor;
 mod directory;
 mod entry;
