@@ -26,7 +26,9 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            report(&fault);
+            if !matches!(fault, Fault::Child(_)) {
+                report(&fault);
+            }
             fault.code()
         }
     }
