@@ -14,7 +14,7 @@ const COST: Cost = Cost {
     what: "the release binaries",
     cpu_seconds: 600,
     megabytes: 1_500,
-    built: "../release/fractal-bench",
+    built: ("release", "fractal-bench"),
 };
 
 pub(crate) fn run(

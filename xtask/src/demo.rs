@@ -14,7 +14,7 @@ const COST: Cost = Cost {
     what: "the demo",
     cpu_seconds: 330,
     megabytes: 2_000,
-    built: "fractal-dev",
+    built: ("debug", "fractal-dev"),
 };
 
 pub(crate) fn run(

@@ -16,8 +16,8 @@ pub(crate) struct Cost {
     pub(crate) cpu_seconds: u32,
     /// Room in the target folder, in megabytes.
     pub(crate) megabytes: u64,
-    /// A file of the target folder, below the profile's folder, that exists once the job was built.
-    pub(crate) built: &'static str,
+    /// A folder below the target folder, and how the name of a file begins that is in it once the job was built.
+    pub(crate) built: (&'static str, &'static str),
 }
 
 impl Cost {
@@ -29,7 +29,7 @@ impl Cost {
 /// Prints what is there and what the build will take, or fails with everything that is missing at once.
 pub(crate) fn check(console: Console, workspace: &Workspace, cost: Cost) -> Result<(), Fault> {
     console.step("this machine");
-    let built = workspace.target().join("debug").join(cost.built).exists();
+    let built = was_built(workspace.target(), cost);
     let mut missing = Vec::new();
     for finding in [
         rust(workspace),
@@ -48,10 +48,20 @@ pub(crate) fn check(console: Console, workspace: &Workspace, cost: Cost) -> Resu
     Ok(())
 }
 
+fn was_built(target: &Path, cost: Cost) -> bool {
+    let (folder, prefix) = cost.built;
+    let Ok(entries) = std::fs::read_dir(target.join(folder)) else {
+        return false;
+    };
+    entries
+        .flatten()
+        .any(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
+}
+
 fn forecast(cost: Cost, built: bool) -> String {
     if built {
         return format!(
-            "{} was built here before: only what changed is built again",
+            "{}: built here before, only what changed is built again",
             cost.what
         );
     }
@@ -183,7 +193,7 @@ mod tests {
         what: "it",
         cpu_seconds: 370,
         megabytes: 2_310,
-        built: "it",
+        built: ("", "it"),
     };
 
     #[test]

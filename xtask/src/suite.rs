@@ -25,7 +25,7 @@ const COST: Cost = Cost {
     what: "the tests",
     cpu_seconds: 900,
     megabytes: 6_000,
-    built: "deps",
+    built: ("debug/deps", "lambda_agent-"),
 };
 
 /// What a run found. Empty findings and a tally of passed tests alone are success.
@@ -44,6 +44,7 @@ pub(crate) fn run(
     let started = Instant::now();
     machine::check(console, workspace, COST)?;
     let isolation = Isolation::find()?;
+    console.good(format_args!("only loopback: by {}", isolation.name()));
     let before = Snapshot::take(workspace.root(), workspace.target())?;
     let parts = parts::ready(console, workspace)?;
     check::fetch(console, workspace)?;
