@@ -1,0 +1,76 @@
+//! The client itself: cheap to clone, one per process, shared by everything that talks to registries.
+
+use std::fmt;
+use std::sync::Arc;
+
+use fractal_core::artifact::RegistryHost;
+use http::Uri;
+
+use crate::auth::{Access, Auth};
+use crate::counts::Requests;
+use crate::egress::Egress;
+use crate::endpoint::{Endpoint, Origin, RepositoryRef};
+use crate::error::{Action, RegistryError};
+use crate::options::Options;
+use crate::transport::Transport;
+
+/// A client of OCI registries. Clones share connections, tokens and gates.
+#[derive(Clone)]
+pub struct Registry(Arc<Inner>);
+
+struct Inner {
+    options: Arc<Options>,
+    egress: Egress,
+    auth: Auth,
+}
+
+impl Registry {
+    /// A client with these settings. Nothing is connected, and the system's certificate authorities are not read, before the
+    /// first request that needs them.
+    ///
+    /// # Errors
+    /// Where a setting cannot be used: an endpoint is no base URL, or the CA bundle holds no certificate.
+    pub fn new(options: Options) -> Result<Self, RegistryError> {
+        for host in options.endpoints.keys() {
+            Endpoint::of(host, &options)?;
+        }
+        let options = Arc::new(options);
+        let egress = Egress::new(options.clone())?;
+        let auth = Auth::new(options.credentials.clone());
+        Ok(Self(Arc::new(Inner { options, egress, auth })))
+    }
+
+    /// How many requests have left since this client was made.
+    #[must_use]
+    pub fn requests(&self) -> Requests {
+        self.0.egress.counts.snapshot()
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.0.options
+    }
+
+    pub(crate) fn transport(&self) -> Transport<'_> {
+        Transport { egress: &self.0.egress, auth: &self.0.auth, retry: self.0.options.retry }
+    }
+
+    pub(crate) fn endpoint(&self, host: &RegistryHost) -> Result<Endpoint, RegistryError> {
+        Endpoint::of(host, &self.0.options)
+    }
+
+    /// The URL of `path` in a repository, and what a request to it needs to be allowed for.
+    pub(crate) fn address(&self, repository: &RepositoryRef, path: &str, action: Action) -> Result<(Uri, Access), RegistryError> {
+        let endpoint = self.endpoint(&repository.host)?;
+        let url = endpoint.url(&repository.repository, path)?;
+        let at: Arc<str> = repository.to_string().into();
+        let origin = Origin::of(&url).ok_or_else(|| RegistryError::protocol(&at, "its endpoint is no http URL"))?;
+        let name = endpoint.name_of(&repository.repository);
+        Ok((url, Access { host: repository.host.clone(), name, action, also_pull: None, at, origin }))
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").field("options", &self.0.options).finish_non_exhaustive()
+    }
+}
