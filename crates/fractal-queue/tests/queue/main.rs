@@ -1,0 +1,9 @@
+//! The queue's rules, on the SQLite engine and a clock that moves by hand. Nothing here sleeps to wait.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod flow;
+mod rig;
