@@ -6,4 +6,7 @@
 )]
 
 mod flow;
+mod gates;
 mod rig;
+mod rows;
+mod taking_in;
