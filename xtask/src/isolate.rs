@@ -97,7 +97,10 @@ impl Isolation {
         Ok(match self {
             Self::Namespace { .. } => Verdict::parse(&text),
             Self::Strace => Verdict {
-                attempts: strace::attempts(&text),
+                attempts: strace::attempts(&text)
+                    .into_iter()
+                    .map(|address| format!("an attempt to reach {address}"))
+                    .collect(),
                 left: Vec::new(),
             },
         })
