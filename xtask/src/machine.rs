@@ -8,7 +8,7 @@ use crate::console::Console;
 use crate::fault::Fault;
 use crate::workspace::{Workspace, version};
 
-/// What a job costs when nothing of it is built: measured on two cores with the pinned toolchain.
+/// About what a job costs when nothing of it is built yet, on two cores with the pinned toolchain.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cost {
     pub(crate) what: &'static str,
