@@ -210,6 +210,14 @@ impl ComponentDocument {
         self.token == 0 && self.record.is_none()
     }
 
+    /// Whether it waits for others, or for its cloud, rather than for a fault to pass.
+    pub(crate) fn is_waiting(&self, now: Timestamp) -> bool {
+        self.lease.is_none()
+            && self.synced != self.generation
+            && self.attempts == 0
+            && self.due > now
+    }
+
     /// Whether its next worker must have nothing else in flight; `dead` where the worker it has now is known to be dead.
     #[must_use]
     pub fn must_be_alone(&self, dead: bool) -> bool {

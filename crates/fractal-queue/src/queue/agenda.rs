@@ -1,15 +1,16 @@
 //! What one agent has to do: its scope read once, then followed by a watch, and kept as a few words per component.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use fractal_core::Timestamp;
-use fractal_core::contract::ComponentKey;
+use fractal_core::contract::{ComponentKey, LiveSystemId};
 
 use super::Queue;
 use crate::document::agent::{Environments, Scope};
 use crate::document::ask::Ask;
 use crate::document::component::ComponentDocument;
+use crate::document::live_system::LiveSystemDocument;
 use crate::document::{self, key};
 use crate::error::QueueError;
 use crate::store::{Change, Changes, StoreError};
@@ -31,8 +32,9 @@ pub struct Due {
 pub struct Agenda {
     queue: Queue,
     scope: Scope,
-    components: Feed,
-    asks: Feed,
+    feeds: [Feed; 3],
+    /// Live systems that were written since their components were last looked at.
+    flipped: BTreeSet<LiveSystemId>,
     entries: HashMap<Box<str>, Entry>,
     questions: HashMap<Box<str>, Ask>,
 }
@@ -66,8 +68,12 @@ impl Queue {
         Agenda {
             queue: self.clone(),
             scope,
-            components: feed(key::COMPONENTS),
-            asks: feed(key::ASKS),
+            feeds: [
+                feed(key::COMPONENTS),
+                feed(key::ASKS),
+                feed(key::LIVE_SYSTEMS),
+            ],
+            flipped: BTreeSet::new(),
             entries: HashMap::new(),
             questions: HashMap::new(),
         }
@@ -95,21 +101,15 @@ impl Agenda {
     /// # Errors
     /// Where the store fails.
     pub async fn refresh(&mut self) -> Result<(), QueueError> {
-        loop {
-            let changes = match self.components.changes.ready().await {
+        let mut feed = 0;
+        while let Some(watch) = self.feeds.get_mut(feed) {
+            match watch.changes.ready().await {
                 Err(error) => return self.begin_anew(error),
-                Ok(changes) if changes.is_empty() => break,
-                Ok(changes) => changes,
-            };
-            self.take_in(changes);
-        }
-        loop {
-            match self.asks.changes.ready().await {
-                Err(error) => return self.begin_anew(error),
-                Ok(changes) if changes.is_empty() => return Ok(()),
+                Ok(changes) if changes.is_empty() => feed += 1,
                 Ok(changes) => self.take_in(changes),
             }
         }
+        self.follow_flips().await
     }
 
     /// Waits until something changes, and takes it in. A dropped future loses nothing.
@@ -117,17 +117,34 @@ impl Agenda {
     /// # Errors
     /// Where the store fails.
     pub async fn changed(&mut self) -> Result<(), QueueError> {
+        self.follow_flips().await?;
+        let [components, asks, systems] = &mut self.feeds;
         let changes = tokio::select! {
-            changes = self.components.changes.next() => changes,
-            changes = self.asks.changes.next() => changes,
+            changes = components.changes.next() => changes,
+            changes = asks.changes.next() => changes,
+            changes = systems.changes.next() => changes,
         };
         match changes {
-            Ok(changes) => {
-                self.take_in(changes);
-                Ok(())
-            }
-            Err(error) => self.begin_anew(error),
+            Ok(changes) => self.take_in(changes),
+            Err(error) => self.begin_anew(error)?,
         }
+        self.follow_flips().await
+    }
+
+    /// Whoever flipped a live system lets its components follow; where it died in between, we do.
+    async fn follow_flips(&mut self) -> Result<(), QueueError> {
+        while let Some(id) = self.flipped.last().cloned() {
+            match self.queue.follow(&id).await {
+                Err(QueueError::Store(error)) => return Err(error.into()),
+                Err(error) => {
+                    let error = fractal_core::fault::chain(&error);
+                    tracing::warn!(live_system = %id, error, "a live system was not followed");
+                }
+                Ok(()) => {}
+            }
+            self.flipped.remove(&id);
+        }
+        Ok(())
     }
 
     /// Up to `max` components that are due, the longest waiting first. A worker that stood still long enough counts as dead.
@@ -180,7 +197,7 @@ impl Agenda {
             return Err(error.into());
         }
         tracing::warn!(reason = %error, "the queue was read anew");
-        for feed in [&mut self.components, &mut self.asks] {
+        for feed in &mut self.feeds {
             feed.changes = self.queue.store().watch(feed.prefix, None);
         }
         self.entries.clear();
@@ -190,7 +207,9 @@ impl Agenda {
 
     fn take_in(&mut self, changes: Vec<Change>) {
         for change in changes {
-            let taken = if change.key.starts_with(key::ASKS) {
+            let taken = if change.key.starts_with(key::LIVE_SYSTEMS) {
+                self.take_flip(&change)
+            } else if change.key.starts_with(key::ASKS) {
                 self.take_question(&change)
             } else {
                 self.take_component(&change)
@@ -213,6 +232,15 @@ impl Agenda {
             self.entries
                 .insert(change.key.as_str().into(), Entry::of(document, held));
         }
+        Ok(())
+    }
+
+    fn take_flip(&mut self, change: &Change) -> Result<(), QueueError> {
+        let Some(body) = &change.body else {
+            return Ok(());
+        };
+        let system: LiveSystemDocument = document::read(&change.key, body)?;
+        self.flipped.insert(system.id);
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use fractal_core::contract::ComponentKey;
 use serde_json::Value;
 
+use super::desired::Body;
 use super::{Edit, Queue};
 use crate::document::ask::{Ask, Question};
 use crate::document::{self, key};
@@ -35,7 +36,7 @@ impl Queue {
         &self,
         component: &fractal_core::contract::Component,
     ) -> Result<String, QueueError> {
-        let digest = self.put_body(component).await?;
+        let digest = self.put_body(Body::of(component)?).await?;
         self.ask(&component.key(), Question::PlanOf(digest)).await
     }
 

@@ -11,7 +11,7 @@ use super::{Edit, Queue, gather};
 use crate::document::key;
 use crate::document::live_system::LiveSystemDocument;
 use crate::error::QueueError;
-use crate::store::{Expected, StoreError};
+use crate::store::{DOCUMENT_MAX, Expected, StoreError};
 
 impl Queue {
     /// Wants a component as it is. The same body again is the same generation, and no write.
@@ -19,7 +19,16 @@ impl Queue {
     /// # Errors
     /// Where the store fails or refuses the body for its size.
     pub async fn put(&self, component: &Component) -> Result<u64, QueueError> {
-        let body = self.put_body(component).await?;
+        let known = self.live_system(&component.live_system).await?;
+        let body = self
+            .put_bodies(std::iter::once(component), known.as_ref())
+            .await?;
+        let body = body
+            .into_iter()
+            .next()
+            .ok_or_else(|| QueueError::NotFound {
+                what: "body".into(),
+            })?;
         let generation = self
             .flip(&component.live_system, |known, base| {
                 let fresh = || {
@@ -153,24 +162,18 @@ impl Queue {
     }
 
     /// Writes a body under its digest. One that is there is written again: its new revision keeps it from being swept.
-    pub(crate) async fn put_body(&self, component: &Component) -> Result<Digest, QueueError> {
-        let unreadable = |source| QueueError::Document {
-            key: component.key().to_string(),
-            source,
-        };
-        let bytes = canonical_json(component).map_err(unreadable)?;
-        let digest = Digest::sha256(&bytes);
-        let key = key::body(&digest);
+    pub(crate) async fn put_body(&self, body: Body) -> Result<Digest, QueueError> {
+        let key = key::body(&body.digest);
         let known = self.store().get(&key).await?;
         let expected = known.map_or(Expected::Absent, |known| Expected::At(known.revision));
-        match self.store().put(&key, expected, bytes).await {
+        match self.store().put(&key, expected, body.bytes).await {
             // Whoever was faster wrote the same bytes.
-            Ok(_) | Err(StoreError::Conflict { .. }) => Ok(digest),
+            Ok(_) | Err(StoreError::Conflict { .. }) => Ok(body.digest),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Writes those bodies that no component of `known` has yet.
+    /// Writes those bodies that no component of `known` has yet, or none of them where one does not fit.
     pub(crate) async fn put_bodies<'a>(
         &self,
         components: impl Iterator<Item = &'a Component> + Send,
@@ -180,19 +183,41 @@ impl Queue {
             .into_iter()
             .flat_map(|known| known.components.values().map(|entry| &entry.body))
             .collect();
-        let present = &present;
-        gather(components.map(|component| async move {
-            let unreadable = |source| QueueError::Document {
-                key: component.key().to_string(),
-                source,
-            };
-            let digest = component.digest().map_err(unreadable)?;
-            if present.contains(&digest) {
-                Ok(digest)
-            } else {
-                self.put_body(component).await
+        let bodies: Vec<Body> = components.map(Body::of).collect::<Result<_, _>>()?;
+        let digests = bodies.iter().map(|body| body.digest.clone()).collect();
+        let missing = bodies
+            .into_iter()
+            .filter(|body| !present.contains(&body.digest));
+        gather(missing.map(|body| self.put_body(body))).await?;
+        Ok(digests)
+    }
+}
+
+/// A component's body as it is stored: canonical JSON under its digest.
+pub(crate) struct Body {
+    digest: Digest,
+    bytes: Vec<u8>,
+}
+
+impl Body {
+    /// # Errors
+    /// Where it does not fit into the store.
+    pub(crate) fn of(component: &Component) -> Result<Self, QueueError> {
+        let key = component.key().to_string();
+        let bytes = canonical_json(component).map_err(|source| QueueError::Document {
+            key: key.clone(),
+            source,
+        })?;
+        if bytes.len() > DOCUMENT_MAX {
+            return Err(StoreError::TooLarge {
+                key,
+                found: bytes.len(),
             }
-        }))
-        .await
+            .into());
+        }
+        Ok(Self {
+            digest: Digest::sha256(&bytes),
+            bytes,
+        })
     }
 }

@@ -5,7 +5,7 @@
 use fractal_core::artifact::Digest;
 use fractal_core::contract::{ComponentKey, LiveSystemId};
 
-use super::{Edit, Queue, by_key, gather};
+use super::{Edit, Queue, by_key, gate, gather};
 use crate::document::component::{ComponentDocument, Wanted};
 use crate::document::key;
 use crate::document::live_system::LiveSystemDocument;
@@ -75,20 +75,25 @@ impl Queue {
         Err(QueueError::Contended { key: system_key })
     }
 
-    /// Mends what differs from `system` as it was read.
+    /// Mends what differs from `system` as it was read, and wakes what waits for something that has come.
     async fn follow_as(
         &self,
         id: &LiveSystemId,
         system: Option<&LiveSystemDocument>,
     ) -> Result<(), QueueError> {
         let documents = self.components(id).await?;
-        gather(
-            differences(system, documents)
-                .into_iter()
-                .map(|mend| self.mend(mend)),
-        )
-        .await
-        .map(drop)
+        // Whoever settles a component wakes those that wait for it. It may have died in between.
+        let now = self.clock().wall();
+        let overslept: Vec<ComponentKey> = documents
+            .iter()
+            .filter(|document| document.is_waiting(now) && gate::is_free(document, &documents))
+            .map(|document| document.key.clone())
+            .collect();
+        let mends = differences(system, documents);
+        gather(mends.into_iter().map(|mend| self.mend(mend))).await?;
+        self.wake_keys(overslept.into_iter(), "Overslept")
+            .await
+            .map(drop)
     }
 
     async fn mend(&self, mend: Mend) -> Result<(), QueueError> {

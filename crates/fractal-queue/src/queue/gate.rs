@@ -99,7 +99,7 @@ fn look(id: &ComponentId, siblings: &[ComponentDocument], body: &Component) -> F
         );
         return Found::NotYet(why);
     };
-    if dependency.status.is_ready(dependency.generation) && dependency.status.fault.is_none() {
+    if is_ready(dependency) {
         return Found::Outputs(dependency.status.outputs.clone());
     }
     let fault = dependency
@@ -158,6 +158,19 @@ fn deletion(document: &ComponentDocument, siblings: &[ComponentDocument]) -> Gat
             }
         }
     }
+}
+
+/// Whether all that a component waits for is there; what only its operator can provide counts as there.
+pub(super) fn is_free(document: &ComponentDocument, siblings: &[ComponentDocument]) -> bool {
+    if document.tombstone {
+        return matches!(deletion(document, siblings), Gate::Ready(_));
+    }
+    let is_there = |id: &ComponentId| wanted(id, siblings).is_none_or(is_ready);
+    !document.dependencies.is_empty() && document.dependencies.iter().all(is_there)
+}
+
+fn is_ready(document: &ComponentDocument) -> bool {
+    document.status.is_ready(document.generation) && document.status.fault.is_none()
 }
 
 fn reaches(

@@ -5,8 +5,10 @@
     reason = "a test fails by panicking"
 )]
 
+mod crashes;
 mod flow;
 mod gates;
+mod random;
 mod rig;
 mod rows;
 mod taking_in;
