@@ -23,7 +23,8 @@ fn folder(name: &str) -> PathBuf {
 /// Names of the fixtures in a folder; panics where one has no expectation or an expectation has no fixture.
 #[expect(
     clippy::unwrap_used,
-    reason = "a fixture that cannot be read fails the test"
+    clippy::disallowed_methods,
+    reason = "fixtures are files; one that cannot be read fails the test"
 )]
 fn fixtures(kind: &str) -> Vec<(String, Vec<u8>, Value)> {
     let files = fs::read_dir(folder(kind))

@@ -8,6 +8,17 @@ use super::manifest::{Descriptor, ImageManifest};
 /// First bytes of a zip with at least one entry.
 pub const ZIP_MAGIC: &[u8] = b"PK\x03\x04";
 
+/// The artifact type `oras push` writes where none was given.
+const ORAS_ARTIFACT: &str = "application/vnd.unknown.artifact.v1";
+/// The config type of `oras push` before 1.1, where none was given.
+const ORAS_CONFIG: &str = "application/vnd.unknown.config.v1+json";
+/// Layers that container runtimes unpack.
+const IMAGE_LAYERS: [&str; 2] = [
+    "application/vnd.oci.image.layer.",
+    "application/vnd.docker.image.rootfs.",
+];
+const BEGINS_LIKE_A_ZIP: &str = "begins like a zip";
+
 /// What a manifest turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Detection {
@@ -71,11 +82,18 @@ pub fn detect(
     let reading = read(manifest, magic)?;
     match (reading, wanted) {
         (Reading::Magic(layer), _) => Ok(Detection::NeedsMagic(layer)),
-        (Reading::Either(evidence), None) => Err(DetectError::Ambiguous { evidence }),
-        (Reading::Either(evidence), Some(wanted)) => Ok(Detection::Known(
-            kind_for(wanted),
-            Evidence(format!("packageType `{wanted}` decides: {evidence}")),
-        )),
+        (Reading::Either(_, evidence), None) => Err(DetectError::Ambiguous { evidence }),
+        (Reading::Either(kind, evidence), Some(wanted))
+            if wanted == PackageType::Image || fits(kind, wanted) =>
+        {
+            let evidence = format!("packageType `{wanted}` decides: {evidence}");
+            Ok(Detection::Known(kind_for(wanted), Evidence(evidence)))
+        }
+        (Reading::Either(kind, evidence), Some(wanted)) => Err(DetectError::Conflict {
+            wanted,
+            found: kind,
+            evidence,
+        }),
         (Reading::One(kind, evidence), Some(wanted)) if !fits(kind, wanted) => {
             Err(DetectError::Conflict {
                 wanted,
@@ -100,77 +118,149 @@ fn fits(kind: ArtifactKind, wanted: PackageType) -> bool {
 
 enum Reading {
     One(ArtifactKind, String),
-    Either(String),
+    /// A container image, or this kind.
+    Either(ArtifactKind, String),
     Magic(Box<Descriptor>),
 }
 
 fn read(manifest: &ImageManifest, magic: Option<&[u8]>) -> Result<Reading, DetectError> {
-    if let Some(kind) = declared(manifest) {
-        return single_layer(manifest)
-            .map(|_| Reading::One(kind, format!("its artifact type says {kind}")));
+    if let Some(kind) = declared(manifest)? {
+        return Ok(Reading::One(kind, format!("its type says {kind}")));
     }
-    let image_config = matches!(
-        manifest.config.media_type.as_str(),
-        mt::OCI_CONFIG | mt::DOCKER_CONFIG
-    );
-    match (image_config, manifest.layers.as_slice()) {
-        (true, [layer]) => Ok(single_under_image_config(layer, magic)),
-        (true, _) => Ok(Reading::One(
+    if is_foreign(manifest) {
+        return Err(unknown(manifest));
+    }
+    match (has_image_config(manifest), manifest.layers.as_slice()) {
+        (true, [layer]) => single_under_image_config(manifest, layer, magic),
+        (true, [_, _, ..]) if manifest.layers.iter().all(is_image_layer) => Ok(Reading::One(
             ArtifactKind::Container,
-            "an image config with layers".into(),
+            "it has an image config and several layers".into(),
         )),
         (false, [layer]) => single_artifact(manifest, layer, magic),
-        (false, _) => Err(unknown(manifest)),
-    }
-}
-
-/// What the publisher says outright, by artifact type, config type or the layer's type.
-fn declared(manifest: &ImageManifest) -> Option<ArtifactKind> {
-    let layer = match manifest.layers.as_slice() {
-        [layer] => Some(layer.media_type.as_str()),
-        _ => None,
-    };
-    let said = [
-        manifest.artifact_type.as_deref(),
-        Some(manifest.config.media_type.as_str()),
-        layer,
-    ];
-    said.into_iter().flatten().find_map(|said| match said {
-        mt::FUNCTION_ZIP => Some(ArtifactKind::FunctionZip),
-        mt::WHEEL => Some(ArtifactKind::PythonWheel),
-        mt::MANIFESTS => Some(ArtifactKind::Manifests),
-        _ => None,
-    })
-}
-
-fn single_layer(manifest: &ImageManifest) -> Result<&Descriptor, DetectError> {
-    match manifest.layers.as_slice() {
-        [layer] => Ok(layer),
         _ => Err(unknown(manifest)),
     }
 }
 
+/// What the publisher says outright, by artifact type, config type or the layer's type.
+///
+/// Refused where two of them say different kinds, where there is not one layer, and where the layer's type rules the kind out.
+fn declared(manifest: &ImageManifest) -> Result<Option<ArtifactKind>, DetectError> {
+    let layers = manifest
+        .layers
+        .iter()
+        .map(|layer| layer.media_type.as_str());
+    let outer = [
+        manifest.artifact_type.as_deref(),
+        Some(manifest.config.media_type.as_str()),
+    ];
+    let mut kinds = outer
+        .into_iter()
+        .flatten()
+        .chain(layers)
+        .filter_map(declared_kind);
+    let Some(kind) = kinds.next() else {
+        return Ok(None);
+    };
+    match manifest.layers.as_slice() {
+        [layer] if kinds.all(|other| other == kind) && may_hold(layer, kind) => Ok(Some(kind)),
+        _ => Err(unknown(manifest)),
+    }
+}
+
+fn declared_kind(media_type: &str) -> Option<ArtifactKind> {
+    match media_type {
+        mt::FUNCTION_ZIP => Some(ArtifactKind::FunctionZip),
+        mt::WHEEL => Some(ArtifactKind::PythonWheel),
+        mt::MANIFESTS => Some(ArtifactKind::Manifests),
+        _ => None,
+    }
+}
+
+/// Whether a layer of this type can be of a kind that something else declares: its own type, or one that says little.
+fn may_hold(layer: &Descriptor, kind: ArtifactKind) -> bool {
+    let media_type = layer.media_type.as_str();
+    declared_kind(media_type) == Some(kind)
+        || matches!(media_type, "" | "application/octet-stream" | mt::OCI_LAYER)
+        || (kind != ArtifactKind::Manifests && is_zip(media_type))
+}
+
+/// Whether the publisher says that it is something else: a chart, a signature, an attestation, a bill of materials.
+///
+/// Without an artifact type the config's type is the artifact's, as OCI has it.
+fn is_foreign(manifest: &ImageManifest) -> bool {
+    let artifact_type = manifest
+        .artifact_type
+        .as_deref()
+        .filter(|said| !said.is_empty());
+    let said = artifact_type.unwrap_or(&manifest.config.media_type);
+    let says_little = matches!(
+        said,
+        "" | mt::OCI_EMPTY
+            | ORAS_ARTIFACT
+            | ORAS_CONFIG
+            | mt::OCI_CONFIG
+            | mt::DOCKER_CONFIG
+            | "application/octet-stream"
+    );
+    !says_little && !is_zip(said)
+}
+
+fn has_image_config(manifest: &ImageManifest) -> bool {
+    matches!(
+        manifest.config.media_type.as_str(),
+        mt::OCI_CONFIG | mt::DOCKER_CONFIG
+    )
+}
+
+fn is_image_layer(layer: &Descriptor) -> bool {
+    IMAGE_LAYERS
+        .iter()
+        .any(|prefix| layer.media_type.starts_with(prefix))
+}
+
+/// A compressed tar is no zip; a plain one may be, since `oras push` calls every file that.
+fn is_compressed(layer: &Descriptor) -> bool {
+    ["gzip", "zstd"]
+        .iter()
+        .any(|suffix| layer.media_type.ends_with(suffix))
+}
+
+fn is_zip(media_type: &str) -> bool {
+    matches!(
+        media_type,
+        "application/zip" | "application/x-zip-compressed"
+    ) || media_type.ends_with("+zip")
+}
+
 /// Some publishers push a zip under an image config; a runnable image of one layer looks alike but for the layer.
-fn single_under_image_config(layer: &Descriptor, magic: Option<&[u8]>) -> Reading {
-    match by_layer(layer) {
-        Some((kind, why)) => Reading::Either(format!("it has an image config, and {why} ({kind})")),
-        // A compressed tar cannot be a zip; of a plain one only the bytes can tell.
-        None if layer.media_type.ends_with("gzip") || layer.media_type.ends_with("zstd") => {
-            Reading::One(
-                ArtifactKind::Container,
-                "an image config and a compressed layer".into(),
-            )
+fn single_under_image_config(
+    manifest: &ImageManifest,
+    layer: &Descriptor,
+    magic: Option<&[u8]>,
+) -> Result<Reading, DetectError> {
+    if is_compressed(layer) && is_image_layer(layer) {
+        let evidence = "it has an image config and a compressed layer";
+        return Ok(Reading::One(ArtifactKind::Container, evidence.into()));
+    }
+    let either = |kind, why| {
+        Reading::Either(
+            kind,
+            format!("it has an image config, and its only layer {why}"),
+        )
+    };
+    if let Some((kind, why)) = by_layer(layer) {
+        return Ok(either(kind, why));
+    }
+    match magic {
+        None => Ok(Reading::Magic(Box::new(layer.clone()))),
+        Some(bytes) if bytes.starts_with(ZIP_MAGIC) => {
+            Ok(either(ArtifactKind::FunctionZip, BEGINS_LIKE_A_ZIP.into()))
         }
-        None => match magic {
-            None => Reading::Magic(Box::new(layer.clone())),
-            Some(bytes) if bytes.starts_with(ZIP_MAGIC) => Reading::Either(
-                "it has an image config, and its only layer begins like a zip".into(),
-            ),
-            Some(_) => Reading::One(
-                ArtifactKind::Container,
-                "an image config and a tar layer".into(),
-            ),
-        },
+        Some(_) if is_image_layer(layer) => {
+            let evidence = "it has an image config and a tar layer";
+            Ok(Reading::One(ArtifactKind::Container, evidence.into()))
+        }
+        Some(_) => Err(unknown(manifest)),
     }
 }
 
@@ -179,71 +269,67 @@ fn single_artifact(
     layer: &Descriptor,
     magic: Option<&[u8]>,
 ) -> Result<Reading, DetectError> {
-    if let Some((kind, why)) = by_layer(layer) {
-        return Ok(Reading::One(kind, why));
-    }
-    match magic {
-        None => Ok(Reading::Magic(Box::new(layer.clone()))),
-        Some(bytes) if bytes.starts_with(ZIP_MAGIC) => Ok(Reading::One(
-            ArtifactKind::FunctionZip,
-            "its only layer begins like a zip".into(),
-        )),
-        Some(_) => Err(unknown(manifest)),
+    let one = |(kind, why)| Reading::One(kind, format!("its only layer {why}"));
+    let zip = (ArtifactKind::FunctionZip, BEGINS_LIKE_A_ZIP.to_owned());
+    // Some publishers call every file a compressed layer, since that is what old registries take: then its bytes tell.
+    match (by_layer(layer), is_compressed(layer), magic) {
+        (Some(said), false, _) => Ok(one(said)),
+        (None, true, _) => Err(unknown(manifest)),
+        (_, _, None) => Ok(Reading::Magic(Box::new(layer.clone()))),
+        (said, _, Some(bytes)) if bytes.starts_with(ZIP_MAGIC) => Ok(one(said.unwrap_or(zip))),
+        _ => Err(unknown(manifest)),
     }
 }
 
+/// What a layer's title says, and then its type: a wheel is a zip too, so the type alone cannot tell them apart.
 fn by_layer(layer: &Descriptor) -> Option<(ArtifactKind, String)> {
-    let title = layer.title().map(str::to_ascii_lowercase);
-    if let Some(title) = &title {
-        let ends = |suffix: &str| title.ends_with(suffix);
-        let kind = if ends(".whl") {
-            Some(ArtifactKind::PythonWheel)
-        } else if ends(".zip") {
-            Some(ArtifactKind::FunctionZip)
-        } else {
-            None
-        };
-        if let Some(kind) = kind {
-            return Some((
-                kind,
-                format!("its only layer is titled `{}`", title.escape_debug()),
-            ));
-        }
-    }
-    let zip = matches!(
-        layer.media_type.as_str(),
-        "application/zip" | "application/x-zip-compressed"
-    ) || layer.media_type.ends_with("+zip");
-    zip.then(|| {
-        (
+    let title = layer.title().unwrap_or_default();
+    let ends = |suffix: &str| title.to_ascii_lowercase().ends_with(suffix);
+    if ends(".whl") {
+        Some((
+            ArtifactKind::PythonWheel,
+            format!("is titled `{}`", shown(title)),
+        ))
+    } else if ends(".zip") {
+        Some((
             ArtifactKind::FunctionZip,
-            format!(
-                "its only layer is of type `{}`",
-                layer.media_type.escape_debug()
-            ),
-        )
-    })
+            format!("is titled `{}`", shown(title)),
+        ))
+    } else if is_zip(&layer.media_type) {
+        Some((
+            ArtifactKind::FunctionZip,
+            format!("is of type `{}`", shown(&layer.media_type)),
+        ))
+    } else {
+        None
+    }
+}
+
+/// Text of the publisher's for a message: escaped, and cut at 96 characters.
+fn shown(text: &str) -> String {
+    text.chars().take(96).flat_map(char::escape_debug).collect()
 }
 
 fn unknown(manifest: &ImageManifest) -> DetectError {
     let show = |layer: &Descriptor| {
         let title = layer
             .title()
-            .map(|title| format!(" titled `{}`", title.escape_debug()))
+            .map(|title| format!(" titled `{}`", shown(title)))
             .unwrap_or_default();
-        format!("`{}`{title}", layer.media_type.escape_debug())
+        format!("`{}`{title}", shown(&layer.media_type))
     };
-    let shown: Vec<_> = manifest.layers.iter().take(8).map(show).collect();
+    let layers: Vec<_> = manifest.layers.iter().take(8).map(show).collect();
+    let layers = if layers.is_empty() {
+        "none".into()
+    } else {
+        layers.join(", ")
+    };
+    let artifact_type = manifest.artifact_type.as_deref().unwrap_or("none");
     let found = format!(
-        "artifact type `{}`, config `{}`, {} layer(s) {}",
-        manifest
-            .artifact_type
-            .as_deref()
-            .unwrap_or("none")
-            .escape_debug(),
-        manifest.config.media_type.escape_debug(),
+        "artifact type `{}`, config `{}`, layers ({}): {layers}",
+        shown(artifact_type),
+        shown(&manifest.config.media_type),
         manifest.layers.len(),
-        shown.join(", ")
     );
     DetectError::Unknown { found }
 }
