@@ -414,7 +414,7 @@ fn every_artifact_by_package_type() {
 }
 
 fn row(name: &str, [absent, image, zip]: [String; 3]) -> String {
-    format!("{name:<48}{absent:<29}{image:<29}{zip}")
+    format!("{name:<48}{absent:<31}{image:<31}{zip}")
 }
 
 /// What `oras push REGISTRY/fn:1 fn.zip` writes since 1.1.
