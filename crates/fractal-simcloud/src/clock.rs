@@ -17,13 +17,19 @@ impl Clock {
     /// The system's time, plus whatever is advanced.
     #[must_use]
     pub fn system() -> Self {
-        Self { frozen: None, advanced: Arc::default() }
+        Self {
+            frozen: None,
+            advanced: Arc::default(),
+        }
     }
 
     /// Stands still at the moment it is made, and moves by [`Clock::advance`] only.
     #[must_use]
     pub fn manual() -> Self {
-        Self { frozen: Some(system_ms()), advanced: Arc::default() }
+        Self {
+            frozen: Some(system_ms()),
+            advanced: Arc::default(),
+        }
     }
 
     /// Moves time forward by so many milliseconds.
@@ -34,7 +40,9 @@ impl Clock {
     /// Milliseconds since the Unix epoch.
     #[must_use]
     pub fn now_ms(&self) -> u64 {
-        self.frozen.unwrap_or_else(system_ms).saturating_add(self.advanced.load(Ordering::SeqCst))
+        self.frozen
+            .unwrap_or_else(system_ms)
+            .saturating_add(self.advanced.load(Ordering::SeqCst))
     }
 
     pub(crate) fn now(&self) -> OffsetDateTime {
@@ -49,6 +57,8 @@ pub(crate) fn at(milliseconds: u64) -> OffsetDateTime {
 }
 
 fn system_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -80,7 +80,10 @@ pub struct Settling {
 
 impl Default for Settling {
     fn default() -> Self {
-        Self { reads: Some(2), milliseconds: None }
+        Self {
+            reads: Some(2),
+            milliseconds: None,
+        }
     }
 }
 
@@ -95,7 +98,10 @@ pub struct Quotas {
 
 impl Default for Quotas {
     fn default() -> Self {
-        Self { get_function: Some(100), control_plane: Some(15) }
+        Self {
+            get_function: Some(100),
+            control_plane: Some(15),
+        }
     }
 }
 
@@ -103,6 +109,9 @@ impl Quotas {
     /// No limits.
     #[must_use]
     pub fn unlimited() -> Self {
-        Self { get_function: None, control_plane: None }
+        Self {
+            get_function: None,
+            control_plane: None,
+        }
     }
 }

@@ -19,16 +19,24 @@ struct Bucket {
 
 impl Buckets {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, state: Mutex::default() }
+        Self {
+            clock,
+            state: Mutex::default(),
+        }
     }
 
     /// Takes one call from `key`'s bucket, or says after how many seconds to retry.
     pub(crate) fn take(&self, key: &str, rate: Option<u32>) -> Result<(), u64> {
-        let Some(rate) = rate.map(u64::from) else { return Ok(()) };
+        let Some(rate) = rate.map(u64::from) else {
+            return Ok(());
+        };
         let capacity = rate.saturating_mul(1000);
         let now = self.clock.now_ms();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = state.entry(key.to_owned()).or_insert(Bucket { level: capacity, at_ms: now });
+        let bucket = state.entry(key.to_owned()).or_insert(Bucket {
+            level: capacity,
+            at_ms: now,
+        });
         let refill = now.saturating_sub(bucket.at_ms).saturating_mul(rate);
         bucket.level = bucket.level.saturating_add(refill).min(capacity);
         bucket.at_ms = now;
@@ -43,7 +51,10 @@ impl Buckets {
 
     /// Fills every bucket.
     pub(crate) fn reset(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 }
 
