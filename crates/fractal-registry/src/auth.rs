@@ -18,6 +18,7 @@ mod token;
 
 use challenge::Challenge;
 use credentials::{Credential, CredentialSource};
+pub(crate) use exchange::percent;
 use token::Tokens;
 
 use crate::egress::Egress;
@@ -49,7 +50,10 @@ pub(crate) struct Shown {
 
 impl Shown {
     fn anonymous() -> Self {
-        Self { header: None, identity: Credential::Anonymous.identity() }
+        Self {
+            header: None,
+            identity: Credential::Anonymous.identity(),
+        }
     }
 }
 
@@ -57,7 +61,11 @@ impl Shown {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Scheme {
     Basic,
-    Bearer { realm: Arc<str>, service: Option<Arc<str>>, seen_at: Class },
+    Bearer {
+        realm: Arc<str>,
+        service: Option<Arc<str>>,
+        seen_at: Class,
+    },
 }
 
 /// How the answer to a challenge is to be found.
@@ -77,15 +85,40 @@ pub(crate) struct Auth {
 
 impl Auth {
     pub(crate) fn new(source: Arc<dyn CredentialSource>) -> Self {
-        Self { source, schemes: Mutex::default(), tokens: Tokens::default() }
+        Self {
+            source,
+            schemes: Mutex::default(),
+            tokens: Tokens::default(),
+        }
     }
 
     /// What to show without having been asked: nothing, until the registry has said how it wants it.
-    pub(crate) async fn unasked(&self, egress: &Egress, access: &Access) -> Result<Shown, RegistryError> {
-        let known = self.schemes.lock().unwrap_or_else(PoisonError::into_inner).get(&access.host).cloned();
+    pub(crate) async fn unasked(
+        &self,
+        egress: &Egress,
+        access: &Access,
+    ) -> Result<Shown, RegistryError> {
+        let known = self
+            .schemes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&access.host)
+            .cloned();
         match known {
             None => Ok(Shown::anonymous()),
-            Some(scheme) => self.show(egress, access, &scheme, Ask { hint: None, rejected: None, round: Round::AtHand }).await,
+            Some(scheme) => {
+                self.show(
+                    egress,
+                    access,
+                    &scheme,
+                    Ask {
+                        hint: None,
+                        rejected: None,
+                        round: Round::AtHand,
+                    },
+                )
+                .await
+            }
         }
     }
 
@@ -98,29 +131,69 @@ impl Auth {
         rejected: &Shown,
         round: Round,
     ) -> Result<Shown, RegistryError> {
-        let challenge = Challenge::pick(headers).map_err(|problem| refused(access, rejected, problem))?;
+        let challenge =
+            Challenge::pick(headers).map_err(|problem| refused(access, rejected, problem))?;
         let (scheme, hint) = match challenge {
             Challenge::Basic => (Scheme::Basic, None),
-            Challenge::Bearer { realm, service, scope } => {
-                (Scheme::Bearer { realm: realm.into(), service: service.map(Into::into), seen_at }, scope)
-            }
+            Challenge::Bearer {
+                realm,
+                service,
+                scope,
+            } => (
+                Scheme::Bearer {
+                    realm: realm.into(),
+                    service: service.map(Into::into),
+                    seen_at,
+                },
+                scope,
+            ),
         };
-        let ask = Ask { hint, rejected: rejected.header.clone(), round };
+        let ask = Ask {
+            hint,
+            rejected: rejected.header.clone(),
+            round,
+        };
         let shown = self.show(egress, access, &scheme, ask).await?;
-        self.schemes.lock().unwrap_or_else(PoisonError::into_inner).insert(access.host.clone(), scheme);
+        self.schemes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(access.host.clone(), scheme);
         Ok(shown)
     }
 
-    async fn show(&self, egress: &Egress, access: &Access, scheme: &Scheme, ask: Ask) -> Result<Shown, RegistryError> {
+    async fn show(
+        &self,
+        egress: &Egress,
+        access: &Access,
+        scheme: &Scheme,
+        ask: Ask,
+    ) -> Result<Shown, RegistryError> {
         match scheme {
             Scheme::Basic => {
                 let credential = self.credential(access, ask.round).await?;
-                let header = credential.header().map_err(|problem| unusable(access, &credential, problem))?;
-                Ok(Shown { header, identity: credential.identity() })
+                let header = credential
+                    .header()
+                    .map_err(|problem| unusable(access, &credential, problem))?;
+                Ok(Shown {
+                    header,
+                    identity: credential.identity(),
+                })
             }
-            Scheme::Bearer { realm, service, seen_at } => {
-                let service = exchange::Service { realm, service: service.as_deref(), seen_at: *seen_at };
-                self.tokens.get(access, &ask, || self.exchange(egress, access, &service, &ask)).await
+            Scheme::Bearer {
+                realm,
+                service,
+                seen_at,
+            } => {
+                let service = exchange::Service {
+                    realm,
+                    service: service.as_deref(),
+                    seen_at: *seen_at,
+                };
+                self.tokens
+                    .get(access, &ask, || {
+                        self.exchange(egress, access, &service, &ask)
+                    })
+                    .await
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use fractal_core::artifact::RegistryHost;
+use fractal_core::artifact::{Reference, RegistryHost};
 use http::Uri;
 
 use crate::auth::{Access, Auth};
@@ -12,6 +12,7 @@ use crate::egress::Egress;
 use crate::endpoint::{Endpoint, Origin, RepositoryRef};
 use crate::error::{Action, RegistryError};
 use crate::options::Options;
+use crate::site::{Located, Site};
 use crate::transport::Transport;
 
 /// A client of OCI registries. Clones share connections, tokens and gates.
@@ -37,7 +38,11 @@ impl Registry {
         let options = Arc::new(options);
         let egress = Egress::new(options.clone())?;
         let auth = Auth::new(options.credentials.clone());
-        Ok(Self(Arc::new(Inner { options, egress, auth })))
+        Ok(Self(Arc::new(Inner {
+            options,
+            egress,
+            auth,
+        })))
     }
 
     /// How many requests have left since this client was made.
@@ -46,12 +51,26 @@ impl Registry {
         self.0.egress.counts.snapshot()
     }
 
+    /// An artifact in a registry, as source or target of a copy.
+    #[must_use]
+    pub fn locate(&self, reference: &Reference) -> Located {
+        Located {
+            site: Site::Registry(self.clone(), reference.into()),
+            tag: reference.tag().cloned(),
+            digest: reference.digest().cloned(),
+        }
+    }
+
     pub(crate) fn options(&self) -> &Options {
         &self.0.options
     }
 
     pub(crate) fn transport(&self) -> Transport<'_> {
-        Transport { egress: &self.0.egress, auth: &self.0.auth, retry: self.0.options.retry }
+        Transport {
+            egress: &self.0.egress,
+            auth: &self.0.auth,
+            retry: self.0.options.retry,
+        }
     }
 
     pub(crate) fn endpoint(&self, host: &RegistryHost) -> Result<Endpoint, RegistryError> {
@@ -59,18 +78,36 @@ impl Registry {
     }
 
     /// The URL of `path` in a repository, and what a request to it needs to be allowed for.
-    pub(crate) fn address(&self, repository: &RepositoryRef, path: &str, action: Action) -> Result<(Uri, Access), RegistryError> {
+    pub(crate) fn address(
+        &self,
+        repository: &RepositoryRef,
+        path: &str,
+        action: Action,
+    ) -> Result<(Uri, Access), RegistryError> {
         let endpoint = self.endpoint(&repository.host)?;
         let url = endpoint.url(&repository.repository, path)?;
         let at: Arc<str> = repository.to_string().into();
-        let origin = Origin::of(&url).ok_or_else(|| RegistryError::protocol(&at, "its endpoint is no http URL"))?;
+        let origin = Origin::of(&url)
+            .ok_or_else(|| RegistryError::protocol(&at, "its endpoint is no http URL"))?;
         let name = endpoint.name_of(&repository.repository);
-        Ok((url, Access { host: repository.host.clone(), name, action, also_pull: None, at, origin }))
+        Ok((
+            url,
+            Access {
+                host: repository.host.clone(),
+                name,
+                action,
+                also_pull: None,
+                at,
+                origin,
+            },
+        ))
     }
 }
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registry").field("options", &self.0.options).finish_non_exhaustive()
+        f.debug_struct("Registry")
+            .field("options", &self.0.options)
+            .finish_non_exhaustive()
     }
 }

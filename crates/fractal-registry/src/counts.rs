@@ -26,8 +26,16 @@ pub enum RequestKind {
 
 impl RequestKind {
     /// Every kind.
-    pub const ALL: [Self; 8] =
-        [Self::Resolve, Self::Manifest, Self::Blob, Self::Token, Self::Exists, Self::Open, Self::Upload, Self::PutManifest];
+    pub const ALL: [Self; 8] = [
+        Self::Resolve,
+        Self::Manifest,
+        Self::Blob,
+        Self::Token,
+        Self::Exists,
+        Self::Open,
+        Self::Upload,
+        Self::PutManifest,
+    ];
 
     /// Its name, as a metric label.
     #[must_use]

@@ -11,8 +11,8 @@ use http::header::USER_AGENT;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::client::legacy::connect::{HttpConnector, HttpInfo};
+use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use tokio::sync::OnceCell;
@@ -66,13 +66,23 @@ pub(crate) struct Egress {
 
 impl Egress {
     pub(crate) fn new(options: Arc<Options>) -> Result<Self, RegistryError> {
-        let agent = HeaderValue::try_from(&options.user_agent)
-            .map_err(|_| RegistryError::Setting { setting: "user-agent", problem: "it holds characters no header may have".into() })?;
+        let agent =
+            HeaderValue::try_from(&options.user_agent).map_err(|_| RegistryError::Setting {
+                setting: "user-agent",
+                problem: "it holds characters no header may have".into(),
+            })?;
         if let Some(bundle) = &options.ca_bundle {
             tls::check_bundle(bundle)?;
         }
         let gates = Gates::new(options.seed);
-        Ok(Self { options, agent, clients: Mutex::default(), tls: OnceCell::new(), gates, counts: Counts::default() })
+        Ok(Self {
+            options,
+            agent,
+            clients: Mutex::default(),
+            tls: OnceCell::new(),
+            gates,
+            counts: Counts::default(),
+        })
     }
 
     /// Sends one request and returns the head of its answer.
@@ -83,11 +93,14 @@ impl Egress {
         Route { reach, lane }: Route,
     ) -> Result<Response<Incoming>, RegistryError> {
         let at = shown(request.uri());
-        let origin = Origin::of(request.uri()).ok_or_else(|| RegistryError::protocol(&at, "it is no http URL"))?;
+        let origin = Origin::of(request.uri())
+            .ok_or_else(|| RegistryError::protocol(&at, "it is no http URL"))?;
         if let Some(address) = origin.address().filter(|address| !reach.allows(*address)) {
             return Err(RegistryError::Egress { at, address });
         }
-        self.gates.pass(&origin, &at, self.options.retry.patience).await?;
+        self.gates
+            .pass(&origin, &at, self.options.retry.patience)
+            .await?;
         let client = self.client(reach, lane, origin.https).await?;
         request.headers_mut().insert(USER_AGENT, self.agent.clone());
         self.counts.add(kind);
@@ -97,12 +110,24 @@ impl Egress {
         Ok(answer)
     }
 
-    async fn head(&self, lane: Lane, at: &Arc<str>, answer: ResponseFuture) -> Result<Response<Incoming>, RegistryError> {
+    async fn head(
+        &self,
+        lane: Lane,
+        at: &Arc<str>,
+        answer: ResponseFuture,
+    ) -> Result<Response<Incoming>, RegistryError> {
         let limit = self.options.timeouts.first_byte;
-        let answer = if lane == Lane::Upload { Ok(answer.await) } else { tokio::time::timeout(limit, answer).await };
+        let answer = if lane == Lane::Upload {
+            Ok(answer.await)
+        } else {
+            tokio::time::timeout(limit, answer).await
+        };
         match answer {
             Ok(answer) => answer.map_err(|error| failure::named(at, error)),
-            Err(_) => Err(RegistryError::Slow { at: at.clone(), problem: format!("no answer within {limit:?}").into() }),
+            Err(_) => Err(RegistryError::Slow {
+                at: at.clone(),
+                problem: format!("no answer within {limit:?}").into(),
+            }),
         }
     }
 
@@ -120,12 +145,26 @@ impl Egress {
         self.gates.jitter(bound)
     }
 
-    async fn client(&self, reach: Reach, lane: Lane, https: bool) -> Result<HttpClient, RegistryError> {
+    async fn client(
+        &self,
+        reach: Reach,
+        lane: Lane,
+        https: bool,
+    ) -> Result<HttpClient, RegistryError> {
         let key = (reach, lane, https);
-        if let Some(client) = self.clients.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        if let Some(client) = self
+            .clients
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key)
+        {
             return Ok(client.clone());
         }
-        let tls = if https { self.tls().await? } else { tls::nobody()? };
+        let tls = if https {
+            self.tls().await?
+        } else {
+            tls::nobody()?
+        };
         let client = build(&self.options, reach, lane, tls);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(clients.entry(key).or_insert(client).clone())
@@ -134,9 +173,14 @@ impl Egress {
     async fn tls(&self) -> Result<Arc<ClientConfig>, RegistryError> {
         let bundle = self.options.ca_bundle.clone();
         let load = || async {
-            tokio::task::spawn_blocking(move || tls::trusted(bundle.as_deref())).await.unwrap_or_else(|_| {
-                Err(RegistryError::Setting { setting: "ca-bundle", problem: "reading it was interrupted".into() })
-            })
+            tokio::task::spawn_blocking(move || tls::trusted(bundle.as_deref()))
+                .await
+                .unwrap_or_else(|_| {
+                    Err(RegistryError::Setting {
+                        setting: "ca-bundle",
+                        problem: "reading it was interrupted".into(),
+                    })
+                })
         };
         self.tls.get_or_try_init(load).await.cloned()
     }
@@ -144,7 +188,12 @@ impl Egress {
 
 /// What kind of place answered; a class that nothing is like where the connection does not say.
 pub(crate) fn answered_from(response: &Response<Incoming>) -> Class {
-    response.extensions().get::<HttpInfo>().map_or(Class::Public, |peer| address::class(peer.remote_addr().ip()))
+    response
+        .extensions()
+        .get::<HttpInfo>()
+        .map_or(Class::Public, |peer| {
+            address::class(peer.remote_addr().ip())
+        })
 }
 
 fn build(options: &Options, reach: Reach, lane: Lane, tls: Arc<ClientConfig>) -> HttpClient {
@@ -155,10 +204,17 @@ fn build(options: &Options, reach: Reach, lane: Lane, tls: Arc<ClientConfig>) ->
     tcp.set_keepalive(Some(Duration::from_secs(60)));
     let connector = HttpsConnector::from((tcp, tls));
     let mut builder = Client::builder(TokioExecutor::new());
-    builder.pool_timer(TokioTimer::new()).retry_canceled_requests(true);
+    builder
+        .pool_timer(TokioTimer::new())
+        .retry_canceled_requests(true);
     match lane {
-        Lane::Small | Lane::Upload => builder.pool_idle_timeout(Duration::from_secs(60)).pool_max_idle_per_host(4),
-        Lane::Bulk => builder.pool_idle_timeout(Duration::from_secs(5)).pool_max_idle_per_host(2).http1_read_buf_exact_size(BULK_BUFFER),
+        Lane::Small | Lane::Upload => builder
+            .pool_idle_timeout(Duration::from_secs(60))
+            .pool_max_idle_per_host(4),
+        Lane::Bulk => builder
+            .pool_idle_timeout(Duration::from_secs(5))
+            .pool_max_idle_per_host(2)
+            .http1_read_buf_exact_size(BULK_BUFFER),
     };
     builder.build(connector)
 }

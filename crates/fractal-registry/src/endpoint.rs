@@ -21,7 +21,10 @@ pub struct RepositoryRef {
 
 impl From<&Reference> for RepositoryRef {
     fn from(reference: &Reference) -> Self {
-        Self { host: reference.host().clone(), repository: reference.repository().clone() }
+        Self {
+            host: reference.host().clone(),
+            repository: reference.repository().clone(),
+        }
     }
 }
 
@@ -47,15 +50,25 @@ impl Origin {
             Some(scheme) if *scheme == Scheme::HTTP => false,
             _ => return None,
         };
-        let authority = url.authority().filter(|authority| !authority.as_str().contains('@'))?;
+        let authority = url
+            .authority()
+            .filter(|authority| !authority.as_str().contains('@'))?;
         let host = authority.host().to_ascii_lowercase();
         let port = authority.port_u16().unwrap_or(if https { 443 } else { 80 });
-        (!host.is_empty()).then(|| Self { https, host: host.into(), port })
+        (!host.is_empty()).then(|| Self {
+            https,
+            host: host.into(),
+            port,
+        })
     }
 
     /// The host as an address, where it is one.
     pub(crate) fn address(&self) -> Option<std::net::IpAddr> {
-        self.host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+        self.host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .parse()
+            .ok()
     }
 }
 
@@ -71,32 +84,56 @@ impl Endpoint {
     pub(crate) fn of(host: &RegistryHost, options: &Options) -> Result<Self, RegistryError> {
         let library = matches!(host.as_str(), "docker.io" | "index.docker.io");
         if let Some(url) = options.endpoints.get(host) {
-            return Ok(Self { base: checked_base(url)?, library });
+            return Ok(Self {
+                base: checked_base(url)?,
+                library,
+            });
         }
         let plain = options.plain_http.contains(host) || is_loopback_with_port(host.as_str());
         let scheme = if plain { "http" } else { "https" };
-        let name = if library { "registry-1.docker.io" } else { host.as_str() };
-        Ok(Self { base: format!("{scheme}://{name}"), library })
+        let name = if library {
+            "registry-1.docker.io"
+        } else {
+            host.as_str()
+        };
+        Ok(Self {
+            base: format!("{scheme}://{name}"),
+            library,
+        })
     }
 
     /// The URL of `path` in a repository.
     pub(crate) fn url(&self, repository: &Repository, path: &str) -> Result<Uri, RegistryError> {
-        let library = if self.library && !repository.as_str().contains('/') { "library/" } else { "" };
+        let library = if self.library && !repository.as_str().contains('/') {
+            "library/"
+        } else {
+            ""
+        };
         let text = format!("{}/v2/{library}{repository}/{path}", self.base);
-        text.parse().map_err(|_| RegistryError::protocol(&text.as_str().into(), "it is no URL"))
+        text.parse()
+            .map_err(|_| RegistryError::protocol(&text.as_str().into(), "it is no URL"))
     }
 
     /// The repository as the registry itself calls it.
     pub(crate) fn name_of(&self, repository: &Repository) -> String {
-        if self.library && !repository.as_str().contains('/') { format!("library/{repository}") } else { repository.to_string() }
+        if self.library && !repository.as_str().contains('/') {
+            format!("library/{repository}")
+        } else {
+            repository.to_string()
+        }
     }
 }
 
 fn checked_base(url: &str) -> Result<String, RegistryError> {
-    let setting = |problem: &str| RegistryError::Setting { setting: "endpoint", problem: problem.into() };
+    let setting = |problem: &str| RegistryError::Setting {
+        setting: "endpoint",
+        problem: problem.into(),
+    };
     let parsed: Uri = url.parse().map_err(|_| setting("it is no URL"))?;
     if Origin::of(&parsed).is_none() {
-        return Err(setting("it must be http:// or https:// with a host and without user information"));
+        return Err(setting(
+            "it must be http:// or https:// with a host and without user information",
+        ));
     }
     if parsed.query().is_some() {
         return Err(setting("it may have no query"));
@@ -110,8 +147,14 @@ fn is_loopback_with_port(host: &str) -> bool {
 
 /// A URL for people and logs: no query, no user information.
 pub(crate) fn shown(url: &Uri) -> Arc<str> {
-    let host = url.authority().map_or("", |authority| authority.as_str().rsplit('@').next().unwrap_or_default());
-    let text = format!("{}://{host}{}", url.scheme_str().unwrap_or_default(), url.path());
+    let host = url.authority().map_or("", |authority| {
+        authority.as_str().rsplit('@').next().unwrap_or_default()
+    });
+    let text = format!(
+        "{}://{host}{}",
+        url.scheme_str().unwrap_or_default(),
+        url.path()
+    );
     crate::error::shown(&text, 200).into()
 }
 
@@ -130,7 +173,11 @@ pub(crate) fn join(base: &Uri, location: &str) -> Option<Uri> {
         absolute if absolute.starts_with('/') => absolute.to_owned(),
         query if query.starts_with('?') => format!("{}{query}", base.path()),
         relative => {
-            let folder = base.path().rfind('/').and_then(|slash| base.path().get(..=slash)).unwrap_or("/");
+            let folder = base
+                .path()
+                .rfind('/')
+                .and_then(|slash| base.path().get(..=slash))
+                .unwrap_or("/");
             format!("{folder}{relative}")
         }
     };
@@ -145,13 +192,26 @@ mod tests {
 
     #[test]
     fn a_location_of_every_form_is_joined() {
-        let base: Uri = "https://r.example:8443/v2/a/blobs/uploads/?x=1".parse().unwrap();
-        let check = |location: &str, expected: &str| assert_eq!(join(&base, location).unwrap(), expected, "{location}");
+        let base: Uri = "https://r.example:8443/v2/a/blobs/uploads/?x=1"
+            .parse()
+            .unwrap();
+        let check = |location: &str, expected: &str| {
+            assert_eq!(join(&base, location).unwrap(), expected, "{location}")
+        };
         check("https://cdn.example/b?sig=1", "https://cdn.example/b?sig=1");
         check("//cdn.example/b", "https://cdn.example/b");
-        check("/v2/a/blobs/uploads/7?_state=q", "https://r.example:8443/v2/a/blobs/uploads/7?_state=q");
-        check("7?_state=q", "https://r.example:8443/v2/a/blobs/uploads/7?_state=q");
-        check("?_state=q", "https://r.example:8443/v2/a/blobs/uploads/?_state=q");
+        check(
+            "/v2/a/blobs/uploads/7?_state=q",
+            "https://r.example:8443/v2/a/blobs/uploads/7?_state=q",
+        );
+        check(
+            "7?_state=q",
+            "https://r.example:8443/v2/a/blobs/uploads/7?_state=q",
+        );
+        check(
+            "?_state=q",
+            "https://r.example:8443/v2/a/blobs/uploads/?_state=q",
+        );
         check("/b#fragment", "https://r.example:8443/b");
         assert_eq!(join(&base, ""), None);
     }
@@ -159,11 +219,17 @@ mod tests {
     #[test]
     fn hosts_become_base_urls() {
         let mut options = Options::default();
-        options.endpoints.insert("ghcr.io".parse().unwrap(), "http://127.0.0.1:5000/cache/".into());
+        options.endpoints.insert(
+            "ghcr.io".parse().unwrap(),
+            "http://127.0.0.1:5000/cache/".into(),
+        );
         options.plain_http.insert("registry.lan".parse().unwrap());
         let check = |host: &str, expected: &str| {
             let endpoint = Endpoint::of(&host.parse().unwrap(), &options).unwrap();
-            assert_eq!(endpoint.url(&"app".parse().unwrap(), "x").unwrap(), expected);
+            assert_eq!(
+                endpoint.url(&"app".parse().unwrap(), "x").unwrap(),
+                expected
+            );
         };
         check("ghcr.io", "http://127.0.0.1:5000/cache/v2/app/x");
         check("registry.lan", "http://registry.lan/v2/app/x");
@@ -176,7 +242,10 @@ mod tests {
     #[test]
     fn an_origin_has_no_user_information_and_knows_its_default_port() {
         let origin = |url: &str| Origin::of(&url.parse().unwrap());
-        assert_eq!(origin("https://R.example/x"), origin("https://r.example:443/"));
+        assert_eq!(
+            origin("https://R.example/x"),
+            origin("https://r.example:443/")
+        );
         assert_ne!(origin("https://r.example/"), origin("http://r.example/"));
         assert_eq!(origin("https://user:secret@r.example/"), None);
         assert_eq!(origin("ftp://r.example/"), None);
@@ -184,6 +253,9 @@ mod tests {
 
     #[test]
     fn h08_a_shown_url_has_neither_query_nor_user() {
-        assert_eq!(&*shown(&"https://u:p@r.example/a?token=s".parse().unwrap()), "https://r.example/a");
+        assert_eq!(
+            &*shown(&"https://u:p@r.example/a?token=s".parse().unwrap()),
+            "https://r.example/a"
+        );
     }
 }

@@ -275,23 +275,37 @@ const fn missing_word(missing: Missing) -> &'static str {
 
 impl RegistryError {
     pub(crate) fn file(at: &std::path::Path, source: std::io::Error) -> Self {
-        Self::File { at: at.display().to_string().into(), source: Arc::new(source) }
+        Self::File {
+            at: at.display().to_string().into(),
+            source: Arc::new(source),
+        }
     }
 
     pub(crate) fn protocol(at: &Arc<str>, problem: impl Into<Arc<str>>) -> Self {
-        Self::Protocol { at: at.clone(), problem: problem.into() }
+        Self::Protocol {
+            at: at.clone(),
+            problem: problem.into(),
+        }
     }
 
     /// May the same request succeed a moment later?
     pub(crate) const fn is_passing(&self) -> bool {
-        matches!(self, Self::Throttled { .. } | Self::Unavailable { .. } | Self::Unreachable { .. } | Self::Slow { .. })
+        matches!(
+            self,
+            Self::Throttled { .. }
+                | Self::Unavailable { .. }
+                | Self::Unreachable { .. }
+                | Self::Slow { .. }
+        )
     }
 
     /// How long the other side asked us to wait.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Throttled { retry_after, .. } | Self::Unavailable { retry_after, .. } => *retry_after,
+            Self::Throttled { retry_after, .. } | Self::Unavailable { retry_after, .. } => {
+                *retry_after
+            }
             _ => None,
         }
     }

@@ -6,28 +6,30 @@
 mod auth;
 mod blob;
 mod client;
-//mod copy;
+mod copy;
 mod counts;
 mod egress;
 mod endpoint;
 mod error;
-//mod layout;
+mod layout;
 mod manifest;
 mod options;
-//mod push;
-//mod site;
+mod push;
+mod site;
 mod transport;
 
-pub use auth::credentials::{BoxFuture, Chain, Credential, CredentialSource, Secret, StaticCredentials};
+pub use auth::credentials::{
+    BoxFuture, Chain, Credential, CredentialSource, Secret, StaticCredentials,
+};
 pub use auth::docker_config::DockerConfig;
 pub use blob::{BlobSource, BlobStream};
 pub use client::Registry;
-//pub use copy::{Copied, copy};
+pub use copy::{Copied, copy};
 pub use counts::{RequestKind, Requests};
 pub use endpoint::RepositoryRef;
 pub use error::{Action, Missing, RegistryError, Said};
-//pub use layout::OciLayout;
+pub use layout::OciLayout;
 pub use manifest::{FetchedManifest, Resolved};
 pub use options::{Options, RetryPolicy, Timeouts};
-//pub use push::Pushed;
-//pub use site::{Located, Site};
+pub use push::Pushed;
+pub use site::{Located, Site};

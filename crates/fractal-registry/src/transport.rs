@@ -75,7 +75,12 @@ impl Transport<'_> {
     }
 
     /// Waits before the next attempt; `false` where there is to be none.
-    pub(crate) async fn pause(&self, attempt: &mut u32, error: &RegistryError, deadline: Instant) -> bool {
+    pub(crate) async fn pause(
+        &self,
+        attempt: &mut u32,
+        error: &RegistryError,
+        deadline: Instant,
+    ) -> bool {
         *attempt += 1;
         if !error.is_passing() || *attempt >= self.retry.attempts {
             return false;
@@ -84,7 +89,11 @@ impl Transport<'_> {
             // The host's gate does this waiting, for everyone.
             Some(asked) if asked <= self.retry.patience => std::time::Duration::ZERO,
             Some(_) => return false,
-            None => self.egress.jitter(self.retry.cap.min(self.retry.base.saturating_mul(1 << (*attempt - 1).min(16)))),
+            None => self.egress.jitter(
+                self.retry
+                    .cap
+                    .min(self.retry.base.saturating_mul(1 << (*attempt - 1).min(16))),
+            ),
         };
         if Instant::now() + pause > deadline {
             return false;
@@ -102,7 +111,11 @@ impl Transport<'_> {
             if answer.response.status() != StatusCode::UNAUTHORIZED || !own {
                 return self.accepted(call, answer, &shown).await;
             }
-            let round = if shown.header.is_some() { Round::Anew } else { Round::AtHand };
+            let round = if shown.header.is_some() {
+                Round::Anew
+            } else {
+                Round::AtHand
+            };
             // Read to its end, the connection serves the next request.
             let (parts, body) = answer.response.into_parts();
             let said = Said::read(&read::start(body, self.egress.timeouts().small).await);
@@ -110,7 +123,16 @@ impl Transport<'_> {
                 return Err(refused_credential(call, &shown, said));
             }
             asked_anew = round == Round::Anew;
-            let next = self.auth.asked(self.egress, &call.access, (&parts.headers, class), &shown, round).await?;
+            let next = self
+                .auth
+                .asked(
+                    self.egress,
+                    &call.access,
+                    (&parts.headers, class),
+                    &shown,
+                    round,
+                )
+                .await?;
             if next.header == shown.header {
                 return Err(refused_credential(call, &shown, said));
             }
@@ -120,7 +142,11 @@ impl Transport<'_> {
     }
 
     /// Follows redirects of a read. `Authorization` stays with the registry's own origin.
-    async fn followed(&self, call: &Call, shown_as: &Shown) -> Result<(Answer, Class), RegistryError> {
+    async fn followed(
+        &self,
+        call: &Call,
+        shown_as: &Shown,
+    ) -> Result<(Answer, Class), RegistryError> {
         let mut url = call.url.clone();
         let mut registry_class = None;
         for _ in 0..=REDIRECTS_MAX {
@@ -130,13 +156,23 @@ impl Transport<'_> {
                 _ => Reach::Named,
             };
             let request = request(call, &url, shown_as.header.as_ref().filter(|_| own));
-            let route = Route { reach, lane: call.lane };
-            let response = self.egress.once(call.kind, request, route).await.map_err(|error| match error {
-                RegistryError::Egress { .. } if !own => bad_redirect(call, &url, "is at an address that a registry may not name"),
-                other => other,
-            })?;
+            let route = Route {
+                reach,
+                lane: call.lane,
+            };
+            let response = self
+                .egress
+                .once(call.kind, request, route)
+                .await
+                .map_err(|error| match error {
+                    RegistryError::Egress { .. } if !own => {
+                        bad_redirect(call, &url, "is at an address that a registry may not name")
+                    }
+                    other => other,
+                })?;
             let class = *registry_class.get_or_insert_with(|| answered_from(&response));
-            if !is_redirect(response.status()) || !matches!(call.method, Method::GET | Method::HEAD) {
+            if !is_redirect(response.status()) || !matches!(call.method, Method::GET | Method::HEAD)
+            {
                 return Ok((Answer { response, url }, class));
             }
             url = next_hop(call, &url, response.headers())?;
@@ -144,7 +180,12 @@ impl Transport<'_> {
         Err(bad_redirect(call, &url, "is one redirect too many"))
     }
 
-    async fn accepted(&self, call: &Call, answer: Answer, shown: &Shown) -> Result<Answer, RegistryError> {
+    async fn accepted(
+        &self,
+        call: &Call,
+        answer: Answer,
+        shown: &Shown,
+    ) -> Result<Answer, RegistryError> {
         if answer.response.status().is_success() {
             return Ok(answer);
         }
@@ -152,21 +193,39 @@ impl Transport<'_> {
     }
 
     /// Names what an unsuccessful answer means.
-    pub(crate) async fn refusal(&self, call: &Call, answer: Answer, shown: &Shown) -> RegistryError {
+    pub(crate) async fn refusal(
+        &self,
+        call: &Call,
+        answer: Answer,
+        shown: &Shown,
+    ) -> RegistryError {
         let status = answer.response.status();
         let at = call.access.at.clone();
         if is_passing(status) {
             return passing(self.egress, &answer.url, &at, answer.response).await;
         }
         let own = Origin::of(&answer.url).as_ref() == Some(&call.access.origin);
-        let said = Said::read(&read::start(answer.response.into_body(), self.egress.timeouts().small).await);
+        let said = Said::read(
+            &read::start(answer.response.into_body(), self.egress.timeouts().small).await,
+        );
         match status {
-            StatusCode::NOT_FOUND if own => RegistryError::NotFound { missing: missing(call.missing, &said), at, said },
-            StatusCode::FORBIDDEN if own => {
-                RegistryError::Forbidden { action: call.access.action, at, identity: shown.identity.clone(), said }
-            }
+            StatusCode::NOT_FOUND if own => RegistryError::NotFound {
+                missing: missing(call.missing, &said),
+                at,
+                said,
+            },
+            StatusCode::FORBIDDEN if own => RegistryError::Forbidden {
+                action: call.access.action,
+                at,
+                identity: shown.identity.clone(),
+                said,
+            },
             StatusCode::UNAUTHORIZED if own => refused_credential(call, shown, said),
-            _ => RegistryError::Refused { at, status: status.as_u16(), said },
+            _ => RegistryError::Refused {
+                at,
+                status: status.as_u16(),
+                said,
+            },
         }
     }
 }
@@ -202,7 +261,9 @@ fn is_passing(status: StatusCode) -> bool {
 fn next_hop(call: &Call, url: &Uri, headers: &HeaderMap) -> Result<Uri, RegistryError> {
     let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
     let target = location.and_then(|location| join(url, location));
-    let target = target.ok_or_else(|| RegistryError::protocol(&call.access.at, "it redirects without a readable location"))?;
+    let target = target.ok_or_else(|| {
+        RegistryError::protocol(&call.access.at, "it redirects without a readable location")
+    })?;
     safe_target(url, &target).map_err(|problem| bad_redirect(call, &target, problem))?;
     Ok(target)
 }
@@ -211,11 +272,19 @@ fn next_hop(call: &Call, url: &Uri, headers: &HeaderMap) -> Result<Uri, Registry
 pub(crate) fn safe_target(from: &Uri, target: &Uri) -> Result<Origin, &'static str> {
     let origin = Origin::of(target).ok_or("is no http URL, or carries user information")?;
     let from_https = Origin::of(from).is_none_or(|from| from.https);
-    if from_https && !origin.https { Err("is not https") } else { Ok(origin) }
+    if from_https && !origin.https {
+        Err("is not https")
+    } else {
+        Ok(origin)
+    }
 }
 
 fn bad_redirect(call: &Call, target: &Uri, problem: &'static str) -> RegistryError {
-    RegistryError::Redirect { at: call.access.at.clone(), target: shown(target), problem }
+    RegistryError::Redirect {
+        at: call.access.at.clone(),
+        target: shown(target),
+        problem,
+    }
 }
 
 /// Registries say `NAME_UNKNOWN` where the whole repository is missing.
@@ -229,7 +298,12 @@ fn missing(asked: Missing, said: &Said) -> Missing {
 }
 
 /// An answer that may be different a moment later; holds back the host where it asks for that.
-pub(crate) async fn passing(egress: &Egress, url: &Uri, at: &Arc<str>, response: Response<Incoming>) -> RegistryError {
+pub(crate) async fn passing(
+    egress: &Egress,
+    url: &Uri,
+    at: &Arc<str>,
+    response: Response<Incoming>,
+) -> RegistryError {
     let status = response.status();
     let retry_after = retry_after::read(response.headers(), std::time::SystemTime::now());
     if let (Some(pause), Some(origin)) = (retry_after, Origin::of(url)) {
@@ -238,8 +312,17 @@ pub(crate) async fn passing(egress: &Egress, url: &Uri, at: &Arc<str>, response:
     let said = Said::read(&read::start(response.into_body(), egress.timeouts().small).await);
     let at = at.clone();
     if status == StatusCode::TOO_MANY_REQUESTS {
-        RegistryError::Throttled { at, retry_after, said }
+        RegistryError::Throttled {
+            at,
+            retry_after,
+            said,
+        }
     } else {
-        RegistryError::Unavailable { at, status: status.as_u16(), retry_after, said }
+        RegistryError::Unavailable {
+            at,
+            status: status.as_u16(),
+            retry_after,
+            said,
+        }
     }
 }

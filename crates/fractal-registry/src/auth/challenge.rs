@@ -12,7 +12,11 @@ const CHALLENGES_MAX: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Challenge {
     Basic,
-    Bearer { realm: String, service: Option<String>, scope: Option<String> },
+    Bearer {
+        realm: String,
+        service: Option<String>,
+        scope: Option<String>,
+    },
 }
 
 impl Challenge {
@@ -32,8 +36,13 @@ impl Challenge {
             .take(CHALLENGES_MAX)
             .filter_map(Raw::known)
             .collect();
-        let bearer = found.iter().find(|challenge| matches!(challenge, Self::Bearer { .. }));
-        bearer.or_else(|| found.first()).cloned().ok_or("its challenge is malformed, or of a scheme other than Basic and Bearer")
+        let bearer = found
+            .iter()
+            .find(|challenge| matches!(challenge, Self::Bearer { .. }));
+        bearer
+            .or_else(|| found.first())
+            .cloned()
+            .ok_or("its challenge is malformed, or of a scheme other than Basic and Bearer")
     }
 }
 
@@ -52,12 +61,20 @@ impl Raw<'_> {
             return None;
         }
         let realm = self.once("realm")??;
-        Some(Challenge::Bearer { realm, service: self.once("service")?, scope: self.once("scope")? })
+        Some(Challenge::Bearer {
+            realm,
+            service: self.once("service")?,
+            scope: self.once("scope")?,
+        })
     }
 
     /// A parameter's value; `None` outside where it is given twice, which no honest registry does.
     fn once(&self, name: &str) -> Option<Option<String>> {
-        let mut values = self.params.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
+        let mut values = self
+            .params
+            .iter()
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.clone());
         let first = values.next();
         values.next().is_none().then_some(first)
     }
@@ -85,7 +102,10 @@ impl<'a> Reader<'a> {
                     current.params.push((word, value));
                 }
                 (Some(_), None) => break,
-                (None, _) => all.push(Raw { scheme: word, params: Vec::new() }),
+                (None, _) => all.push(Raw {
+                    scheme: word,
+                    params: Vec::new(),
+                }),
             }
         }
         all
@@ -95,7 +115,10 @@ impl<'a> Reader<'a> {
     fn value(&mut self) -> Option<String> {
         self.skip(|c| c == ' ' || c == '\t');
         let Some(inner) = self.rest.strip_prefix('"') else {
-            return Some(self.take(|c| is_token(c) || c == '=' || c == '/' || c == ':').to_owned());
+            return Some(
+                self.take(|c| is_token(c) || c == '=' || c == '/' || c == ':')
+                    .to_owned(),
+            );
         };
         let mut value = String::new();
         let mut characters = inner.char_indices();
@@ -127,7 +150,23 @@ impl<'a> Reader<'a> {
 /// RFC 9110 `tchar`, and the rest of `token68`.
 const fn is_token(c: char) -> bool {
     c.is_ascii_alphanumeric()
-        || matches!(c, '!' | '#' | '$' | '%' | '&' | '\'' | '*' | '+' | '-' | '.' | '^' | '_' | '`' | '|' | '~')
+        || matches!(
+            c,
+            '!' | '#'
+                | '$'
+                | '%'
+                | '&'
+                | '\''
+                | '*'
+                | '+'
+                | '-'
+                | '.'
+                | '^'
+                | '_'
+                | '`'
+                | '|'
+                | '~'
+        )
 }
 
 #[cfg(test)]
@@ -142,36 +181,77 @@ mod tests {
         Challenge::pick(&headers)
     }
 
-    fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Result<Challenge, &'static str> {
-        Ok(Challenge::Bearer { realm: realm.into(), service: service.map(Into::into), scope: scope.map(Into::into) })
+    fn bearer(
+        realm: &str,
+        service: Option<&str>,
+        scope: Option<&str>,
+    ) -> Result<Challenge, &'static str> {
+        Ok(Challenge::Bearer {
+            realm: realm.into(),
+            service: service.map(Into::into),
+            scope: scope.map(Into::into),
+        })
     }
 
     #[test]
     fn real_challenges_are_read() {
         let hub = r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull,push""#;
-        assert_eq!(pick(&[hub]), bearer("https://auth.docker.io/token", Some("registry.docker.io"), Some("repository:a/b:pull,push")));
-        assert_eq!(pick(&[r#"Basic realm="Registry Realm", service="ecr.amazonaws.com""#]), Ok(Challenge::Basic));
+        assert_eq!(
+            pick(&[hub]),
+            bearer(
+                "https://auth.docker.io/token",
+                Some("registry.docker.io"),
+                Some("repository:a/b:pull,push")
+            )
+        );
+        assert_eq!(
+            pick(&[r#"Basic realm="Registry Realm", service="ecr.amazonaws.com""#]),
+            Ok(Challenge::Basic)
+        );
         assert_eq!(pick(&["basic"]), Ok(Challenge::Basic));
-        assert_eq!(pick(&["BEARER realm=https://t.example/x"]), bearer("https://t.example/x", None, None));
+        assert_eq!(
+            pick(&["BEARER realm=https://t.example/x"]),
+            bearer("https://t.example/x", None, None)
+        );
     }
 
     #[test]
     fn g01_bearer_wins_over_basic_in_one_header_or_several() {
         let expected = bearer("https://t", None, None);
-        assert_eq!(pick(&[r#"Basic realm="x", Bearer realm="https://t""#]), expected);
-        assert_eq!(pick(&[r#"Bearer realm="https://t""#, r#"Basic realm="x""#]), expected);
-        assert_eq!(pick(&["Negotiate abc==", r#"Bearer realm="https://t""#]), expected);
+        assert_eq!(
+            pick(&[r#"Basic realm="x", Bearer realm="https://t""#]),
+            expected
+        );
+        assert_eq!(
+            pick(&[r#"Bearer realm="https://t""#, r#"Basic realm="x""#]),
+            expected
+        );
+        assert_eq!(
+            pick(&["Negotiate abc==", r#"Bearer realm="https://t""#]),
+            expected
+        );
     }
 
     #[test]
     fn g01_escaped_quotes_stay_within_their_value() {
-        assert_eq!(pick(&[r#"Bearer realm="https://t\"x, y=z",scope="s""#]), bearer("https://t\"x, y=z", None, Some("s")));
+        assert_eq!(
+            pick(&[r#"Bearer realm="https://t\"x, y=z",scope="s""#]),
+            bearer("https://t\"x, y=z", None, Some("s"))
+        );
     }
 
     #[test]
     fn g01_hostile_challenges_are_refused() {
         let long = format!(r#"Bearer realm="https://{}""#, "a".repeat(64 * 1024));
-        for value in [r#"Bearer realm="https://t"#, "Bearer", "Digest realm=x", "=,=,", r#"Bearer realm="a",realm="b""#, "", &long] {
+        for value in [
+            r#"Bearer realm="https://t"#,
+            "Bearer",
+            "Digest realm=x",
+            "=,=,",
+            r#"Bearer realm="a",realm="b""#,
+            "",
+            &long,
+        ] {
             assert!(pick(&[value]).is_err(), "{value:.40}");
         }
         assert!(pick(&[]).is_err());

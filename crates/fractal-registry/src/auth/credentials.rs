@@ -62,7 +62,10 @@ impl Credential {
     /// A user and password.
     #[must_use]
     pub fn basic(username: &str, password: &str) -> Self {
-        Self::Basic { username: username.to_owned(), password: Secret::new(password) }
+        Self::Basic {
+            username: username.to_owned(),
+            password: Secret::new(password),
+        }
     }
 
     /// Who this is, for people: no secret.
@@ -70,7 +73,9 @@ impl Credential {
     pub fn identity(&self) -> Arc<str> {
         match self {
             Self::Anonymous => "an anonymous client".into(),
-            Self::Basic { username, .. } => format!("user `{}`", crate::error::shown(username, 64)).into(),
+            Self::Basic { username, .. } => {
+                format!("user `{}`", crate::error::shown(username, 64)).into()
+            }
             Self::Token(_) => "the configured token".into(),
             Self::Refresh(_) => "the configured refresh token".into(),
         }
@@ -81,11 +86,15 @@ impl Credential {
         let text = match self {
             Self::Anonymous | Self::Refresh(_) => return Ok(None),
             Self::Basic { username, password } => {
-                format!("Basic {}", STANDARD.encode(format!("{username}:{}", password.reveal())))
+                format!(
+                    "Basic {}",
+                    STANDARD.encode(format!("{username}:{}", password.reveal()))
+                )
             }
             Self::Token(token) => format!("Bearer {}", token.reveal()),
         };
-        let mut header = HeaderValue::try_from(text).map_err(|_| "the credential holds characters no header may have")?;
+        let mut header = HeaderValue::try_from(text)
+            .map_err(|_| "the credential holds characters no header may have")?;
         header.set_sensitive(true);
         Ok(Some(header))
     }
@@ -100,7 +109,11 @@ pub trait CredentialSource: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// Where a credential exists but cannot be had now, as a fault that says which and why.
-    fn credential<'a>(&'a self, host: &'a RegistryHost, fresh: bool) -> BoxFuture<'a, Result<Credential, Fault>>;
+    fn credential<'a>(
+        &'a self,
+        host: &'a RegistryHost,
+        fresh: bool,
+    ) -> BoxFuture<'a, Result<Credential, Fault>>;
 }
 
 /// Credentials known from the start, by host. Hosts not named are asked anonymously.
@@ -116,7 +129,11 @@ impl StaticCredentials {
 }
 
 impl CredentialSource for StaticCredentials {
-    fn credential<'a>(&'a self, host: &'a RegistryHost, _fresh: bool) -> BoxFuture<'a, Result<Credential, Fault>> {
+    fn credential<'a>(
+        &'a self,
+        host: &'a RegistryHost,
+        _fresh: bool,
+    ) -> BoxFuture<'a, Result<Credential, Fault>> {
         let found = self.0.get(host).cloned().unwrap_or(Credential::Anonymous);
         Box::pin(std::future::ready(Ok(found)))
     }
@@ -135,7 +152,11 @@ impl Chain {
 }
 
 impl CredentialSource for Chain {
-    fn credential<'a>(&'a self, host: &'a RegistryHost, fresh: bool) -> BoxFuture<'a, Result<Credential, Fault>> {
+    fn credential<'a>(
+        &'a self,
+        host: &'a RegistryHost,
+        fresh: bool,
+    ) -> BoxFuture<'a, Result<Credential, Fault>> {
         Box::pin(async move {
             for source in &self.0 {
                 let credential = source.credential(host, fresh).await?;
@@ -154,7 +175,11 @@ mod tests {
 
     #[test]
     fn h08_credentials_are_not_printed() {
-        let all = [Credential::basic("u", "canary"), Credential::Token(Secret::new("canary")), Credential::Refresh(Secret::new("canary"))];
+        let all = [
+            Credential::basic("u", "canary"),
+            Credential::Token(Secret::new("canary")),
+            Credential::Refresh(Secret::new("canary")),
+        ];
         for credential in &all {
             assert!(!format!("{credential:?} {}", credential.identity()).contains("canary"));
         }

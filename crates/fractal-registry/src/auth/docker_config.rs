@@ -46,52 +46,88 @@ impl DockerConfig {
     /// # Errors
     /// Where it cannot be read, is larger than 1 MiB, or is no such configuration.
     pub fn read(path: &Path) -> Result<Self, RegistryError> {
-        Ok(Self { path: path.to_owned(), by_host: Mutex::new(load(path)?) })
+        Ok(Self {
+            path: path.to_owned(),
+            by_host: Mutex::new(load(path)?),
+        })
     }
 
     async fn read_again(&self) -> Result<(), Fault> {
         let path = self.path.clone();
         let loaded = tokio::task::spawn_blocking(move || load(&path)).await;
-        let by_host = loaded.map_err(|_| Fault::transient(Reason::new("ResourceLocal"), "reading the Docker configuration was interrupted"))??;
+        let by_host = loaded.map_err(|_| {
+            Fault::transient(
+                Reason::new("ResourceLocal"),
+                "reading the Docker configuration was interrupted",
+            )
+        })??;
         *self.by_host.lock().unwrap_or_else(PoisonError::into_inner) = by_host;
         Ok(())
     }
 }
 
 impl CredentialSource for DockerConfig {
-    fn credential<'a>(&'a self, host: &'a RegistryHost, fresh: bool) -> BoxFuture<'a, Result<Credential, Fault>> {
+    fn credential<'a>(
+        &'a self,
+        host: &'a RegistryHost,
+        fresh: bool,
+    ) -> BoxFuture<'a, Result<Credential, Fault>> {
         Box::pin(async move {
             if fresh {
                 self.read_again().await?;
             }
-            let found = self.by_host.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned();
+            let found = self
+                .by_host
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get(host)
+                .cloned();
             Ok(found.unwrap_or(Credential::Anonymous))
         })
     }
 }
 
 fn load(path: &Path) -> Result<BTreeMap<RegistryHost, Credential>, RegistryError> {
-    let length = std::fs::metadata(path).map_err(|error| RegistryError::file(path, error))?.len();
+    let length = std::fs::metadata(path)
+        .map_err(|error| RegistryError::file(path, error))?
+        .len();
     if length > FILE_MAX {
         return Err(setting(path, "it is larger than 1 MiB"));
     }
     let text = std::fs::read(path).map_err(|error| RegistryError::file(path, error))?;
     // The parser's own message could repeat a secret.
-    let file: File = serde_json::from_slice(&text).map_err(|_| setting(path, "it is no Docker configuration"))?;
-    Ok(file.auths.iter().filter_map(|(key, entry)| Some((host_of(key)?, credential_of(entry)?))).collect())
+    let file: File = serde_json::from_slice(&text)
+        .map_err(|_| setting(path, "it is no Docker configuration"))?;
+    Ok(file
+        .auths
+        .iter()
+        .filter_map(|(key, entry)| Some((host_of(key)?, credential_of(entry)?)))
+        .collect())
 }
 
 fn setting(path: &Path, problem: &str) -> RegistryError {
-    RegistryError::Setting { setting: "docker-config", problem: format!("{}: {problem}", path.display()).into() }
+    RegistryError::Setting {
+        setting: "docker-config",
+        problem: format!("{}: {problem}", path.display()).into(),
+    }
 }
 
 /// Keys are hosts or URLs; an entry for a path within a host is for no host as a whole.
 fn host_of(key: &str) -> Option<RegistryHost> {
-    if matches!(key, "https://index.docker.io/v1/" | "index.docker.io" | "registry-1.docker.io") {
+    if matches!(
+        key,
+        "https://index.docker.io/v1/" | "index.docker.io" | "registry-1.docker.io"
+    ) {
         return "docker.io".parse().ok();
     }
-    let bare = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
-    let bare = bare.trim_end_matches('/').trim_end_matches("/v2").trim_end_matches("/v1");
+    let bare = key
+        .strip_prefix("https://")
+        .or_else(|| key.strip_prefix("http://"))
+        .unwrap_or(key);
+    let bare = bare
+        .trim_end_matches('/')
+        .trim_end_matches("/v2")
+        .trim_end_matches("/v1");
     bare.parse().ok()
 }
 
@@ -130,10 +166,18 @@ mod tests {
         let path = folder.path().join("config.json");
         write(&path, "old");
         let config = DockerConfig::read(&path).unwrap();
-        let get = async |host: &str, fresh| config.credential(&host.parse().unwrap(), fresh).await.unwrap();
+        let get = async |host: &str, fresh| {
+            config
+                .credential(&host.parse().unwrap(), fresh)
+                .await
+                .unwrap()
+        };
         assert_eq!(get("ghcr.io", false).await, Credential::basic("bob", "old"));
         assert_eq!(get("docker.io", false).await, Credential::basic("u", "p"));
-        assert_eq!(get("acr.azurecr.io", false).await, Credential::Refresh(Secret::new("r")));
+        assert_eq!(
+            get("acr.azurecr.io", false).await,
+            Credential::Refresh(Secret::new("r"))
+        );
         assert_eq!(get("quay.io", false).await, Credential::Anonymous);
         assert_eq!(get("empty.io", false).await, Credential::Anonymous);
         write(&path, "new");

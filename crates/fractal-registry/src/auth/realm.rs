@@ -12,18 +12,24 @@ pub(super) fn reach(origin: &Origin, seen_at: Class, realm: &Uri) -> Result<Reac
         return Ok(Reach::Named);
     }
     let registry_is_plain_loopback = !origin.https && seen_at == Class::Loopback;
-    if !service.https && !(registry_is_plain_loopback && is_loopback(&service)) {
+    let plain_is_fine = registry_is_plain_loopback && is_loopback(&service);
+    if !service.https && !plain_is_fine {
         return Err("is not https");
     }
     let reach = Reach::Like(seen_at);
     match service.address() {
-        Some(address) if !reach.allows(address) => Err("is at an address that a registry may not name"),
+        Some(address) if !reach.allows(address) => {
+            Err("is at an address that a registry may not name")
+        }
         _ => Ok(reach),
     }
 }
 
 fn is_loopback(origin: &Origin) -> bool {
-    &*origin.host == "localhost" || origin.address().is_some_and(|address| class(address) == Class::Loopback)
+    &*origin.host == "localhost"
+        || origin
+            .address()
+            .is_some_and(|address| class(address) == Class::Loopback)
 }
 
 #[cfg(test)]
@@ -38,22 +44,51 @@ mod tests {
     fn g02_a_realm_is_public_and_https_or_where_the_registry_is() {
         let public = origin("https://r.example");
         let check = |from: &Origin, seen_at, realm: &str, allowed: bool| {
-            assert_eq!(reach(from, seen_at, &realm.parse().unwrap()).is_ok(), allowed, "{realm}");
+            assert_eq!(
+                reach(from, seen_at, &realm.parse().unwrap()).is_ok(),
+                allowed,
+                "{realm}"
+            );
         };
         check(&public, Class::Public, "https://auth.example/token", true);
         check(&public, Class::Public, "https://r.example/token", true);
         check(&public, Class::Public, "http://auth.example/token", false);
         check(&public, Class::Public, "http://r.example/token", false);
         check(&public, Class::Public, "https://127.0.0.1/token", false);
-        check(&public, Class::Public, "https://169.254.169.254/latest", false);
+        check(
+            &public,
+            Class::Public,
+            "https://169.254.169.254/latest",
+            false,
+        );
         check(&public, Class::Public, "https://10.0.0.1/token", false);
-        check(&public, Class::Public, "https://u:p@auth.example/token", false);
+        check(
+            &public,
+            Class::Public,
+            "https://u:p@auth.example/token",
+            false,
+        );
         check(&public, Class::Public, "ftp://auth.example/token", false);
-        check(&origin("https://r.lan"), Class::Private, "https://10.0.0.9/token", true);
-        check(&origin("http://r.lan"), Class::Private, "http://10.0.0.9/token", false);
+        check(
+            &origin("https://r.lan"),
+            Class::Private,
+            "https://10.0.0.9/token",
+            true,
+        );
+        check(
+            &origin("http://r.lan"),
+            Class::Private,
+            "http://10.0.0.9/token",
+            false,
+        );
         let local = origin("http://127.0.0.1:5000");
         check(&local, Class::Loopback, "http://127.0.0.1:6000/token", true);
-        check(&local, Class::Loopback, "http://169.254.169.254/token", false);
+        check(
+            &local,
+            Class::Loopback,
+            "http://169.254.169.254/token",
+            false,
+        );
         check(&local, Class::Loopback, "http://auth.example/token", false);
     }
 }

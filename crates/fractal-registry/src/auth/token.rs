@@ -36,7 +36,12 @@ pub(super) struct Tokens(Mutex<HashMap<Key, Slot>>);
 
 impl Tokens {
     /// The token at hand unless it was rejected, is to be had anew, or runs out; otherwise what `mint` gives.
-    pub(super) async fn get<F>(&self, access: &Access, ask: &Ask, mint: impl FnOnce() -> F) -> Result<Shown, RegistryError>
+    pub(super) async fn get<F>(
+        &self,
+        access: &Access,
+        ask: &Ask,
+        mint: impl FnOnce() -> F,
+    ) -> Result<Shown, RegistryError>
     where
         F: Future<Output = Result<Minted, RegistryError>> + Send,
     {
@@ -51,7 +56,10 @@ impl Tokens {
         *held = None;
         let minted = mint().await?;
         let shown = minted.shown.clone();
-        *held = Some(Held { renew_at: Instant::now() + believed(minted.seconds), shown: minted.shown });
+        *held = Some(Held {
+            renew_at: Instant::now() + believed(minted.seconds),
+            shown: minted.shown,
+        });
         Ok(shown)
     }
 
@@ -59,7 +67,11 @@ impl Tokens {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if slots.len() >= HELD_MAX {
             let now = Instant::now();
-            slots.retain(|_, slot| slot.try_lock().map_or(true, |held| held.as_ref().is_some_and(|token| token.renew_at > now)));
+            slots.retain(|_, slot| {
+                slot.try_lock().map_or(true, |held| {
+                    held.as_ref().is_some_and(|token| token.renew_at > now)
+                })
+            });
         }
         slots.entry(key).or_default().clone()
     }
@@ -72,17 +84,36 @@ pub(super) fn own_scopes(access: &Access) -> Vec<String> {
         Action::Push => "pull,push",
     };
     let own = format!("repository:{}:{actions}", access.name);
-    std::iter::once(own).chain(access.also_pull.iter().map(|name| format!("repository:{name}:pull"))).collect()
+    std::iter::once(own)
+        .chain(
+            access
+                .also_pull
+                .iter()
+                .map(|name| format!("repository:{name}:pull")),
+        )
+        .collect()
 }
 
 /// All scopes to ask for: ours, and what the challenge names beyond them.
 pub(super) fn scopes(access: &Access, ask: &Ask) -> Vec<String> {
     let mut all = own_scopes(access);
-    for hint in ask.hint.as_deref().unwrap_or_default().split(' ').filter(|hint| !hint.is_empty()).take(4) {
+    for hint in ask
+        .hint
+        .as_deref()
+        .unwrap_or_default()
+        .split(' ')
+        .filter(|hint| !hint.is_empty())
+        .take(4)
+    {
         let covered = hint.rsplit_once(':').is_some_and(|(what, actions)| {
-            all.iter().filter_map(|own| own.rsplit_once(':')).any(|(own, has)| {
-                own == what && actions.split(',').all(|action| has.split(',').any(|own| own == action))
-            })
+            all.iter()
+                .filter_map(|own| own.rsplit_once(':'))
+                .any(|(own, has)| {
+                    own == what
+                        && actions
+                            .split(',')
+                            .all(|action| has.split(',').any(|own| own == action))
+                })
         });
         if !covered && hint.len() <= 512 {
             all.push(hint.to_owned());
@@ -93,7 +124,11 @@ pub(super) fn scopes(access: &Access, ask: &Ask) -> Vec<String> {
 
 /// Four fifths of the stated time, within [`LIFETIME`]; a service that says nothing means a minute.
 fn believed(seconds: f64) -> Duration {
-    let stated = if seconds.is_finite() { seconds.clamp(LIFETIME.0.as_secs_f64(), LIFETIME.1.as_secs_f64()) } else { LIFETIME.0.as_secs_f64() };
+    let stated = if seconds.is_finite() {
+        seconds.clamp(LIFETIME.0.as_secs_f64(), LIFETIME.1.as_secs_f64())
+    } else {
+        LIFETIME.0.as_secs_f64()
+    };
     Duration::from_secs_f64(stated * 0.8)
 }
 
@@ -111,12 +146,25 @@ mod tests {
 
     fn access(action: Action) -> Access {
         let origin = Origin::of(&"https://r.example".parse().unwrap()).unwrap();
-        Access { host: "r.example".parse().unwrap(), name: "a/b".into(), action, also_pull: None, at: "r.example/a/b".into(), origin }
+        Access {
+            host: "r.example".parse().unwrap(),
+            name: "a/b".into(),
+            action,
+            also_pull: None,
+            at: "r.example/a/b".into(),
+            origin,
+        }
     }
 
     #[test]
     fn g07_a_lifetime_is_clamped() {
-        let check = |seconds: f64, expected: u64| assert_eq!(believed(seconds), Duration::from_secs(expected), "{seconds}");
+        let check = |seconds: f64, expected: u64| {
+            assert_eq!(
+                believed(seconds),
+                Duration::from_secs(expected),
+                "{seconds}"
+            )
+        };
         check(0.0, 48);
         check(-1.0, 48);
         check(1e12, 2880);
@@ -126,10 +174,20 @@ mod tests {
 
     #[test]
     fn a_hint_is_added_only_where_it_asks_for_more() {
-        let ask = |hint: &str| Ask { hint: Some(hint.into()), rejected: None, round: Round::AtHand };
+        let ask = |hint: &str| Ask {
+            hint: Some(hint.into()),
+            rejected: None,
+            round: Round::AtHand,
+        };
         let push = access(Action::Push);
-        assert_eq!(scopes(&push, &ask("repository:a/b:push")), ["repository:a/b:pull,push"]);
+        assert_eq!(
+            scopes(&push, &ask("repository:a/b:push")),
+            ["repository:a/b:pull,push"]
+        );
         let pull = access(Action::Pull);
-        assert_eq!(scopes(&pull, &ask("repository:a/b:pull,push")), ["repository:a/b:pull", "repository:a/b:pull,push"]);
+        assert_eq!(
+            scopes(&pull, &ask("repository:a/b:pull,push")),
+            ["repository:a/b:pull", "repository:a/b:pull,push"]
+        );
     }
 }

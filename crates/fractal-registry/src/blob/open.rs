@@ -42,9 +42,18 @@ impl Supply for HttpSupply {
 }
 
 impl HttpSupply {
-    pub(super) fn new(registry: Registry, repository: RepositoryRef, descriptor: Descriptor) -> Self {
+    pub(super) fn new(
+        registry: Registry,
+        repository: RepositoryRef,
+        descriptor: Descriptor,
+    ) -> Self {
         let at = format!("{repository}@{}", descriptor.digest).into();
-        Self { registry, repository, descriptor, at }
+        Self {
+            registry,
+            repository,
+            descriptor,
+            at,
+        }
     }
 
     async fn opened(&self, offset: u64) -> Result<Opened, RegistryError> {
@@ -60,9 +69,17 @@ impl HttpSupply {
                 self.check_length(&answer, size)?;
                 0
             }
-            (status, _) => return Err(RegistryError::protocol(&self.at, format!("the blob was answered with status {}", status.as_u16()))),
+            (status, _) => {
+                return Err(RegistryError::protocol(
+                    &self.at,
+                    format!("the blob was answered with status {}", status.as_u16()),
+                ));
+            }
         };
-        Ok(Opened { offset, bytes: Source::Http(answer.response.into_body()) })
+        Ok(Opened {
+            offset,
+            bytes: Source::Http(answer.response.into_body()),
+        })
     }
 
     /// The first `length` bytes, unverified.
@@ -75,15 +92,31 @@ impl HttpSupply {
         let reading = async {
             while all.len() < wanted {
                 match body.frame().await {
-                    Some(Ok(frame)) => all.extend_from_slice(frame.data_ref().map_or(&[], |data| data)),
-                    Some(Err(error)) => return Err(RegistryError::Unreachable { at: self.at.clone(), source: Arc::new(error) }),
-                    None => return Err(RegistryError::Truncated { at: self.at.clone(), received: all.len() as u64, expected: length }),
+                    Some(Ok(frame)) => {
+                        all.extend_from_slice(frame.data_ref().map_or(&[], |data| data))
+                    }
+                    Some(Err(error)) => {
+                        return Err(RegistryError::Unreachable {
+                            at: self.at.clone(),
+                            source: Arc::new(error),
+                        });
+                    }
+                    None => {
+                        return Err(RegistryError::Truncated {
+                            at: self.at.clone(),
+                            received: all.len() as u64,
+                            expected: length,
+                        });
+                    }
                 }
             }
             all.truncate(wanted);
             Ok(all.freeze())
         };
-        let slow = |_| RegistryError::Slow { at: self.at.clone(), problem: format!("its first bytes did not come within {limit:?}").into() };
+        let slow = |_| RegistryError::Slow {
+            at: self.at.clone(),
+            problem: format!("its first bytes did not come within {limit:?}").into(),
+        };
         tokio::time::timeout(limit, reading).await.map_err(slow)?
     }
 
@@ -96,9 +129,19 @@ impl HttpSupply {
                     refuse_encoding(&answer, &self.at)?;
                     return Ok(answer);
                 }
-                Err(RegistryError::NotFound { missing: Missing::Blob, at, said }) => match pauses.next() {
+                Err(RegistryError::NotFound {
+                    missing: Missing::Blob,
+                    at,
+                    said,
+                }) => match pauses.next() {
                     Some(pause) => tokio::time::sleep(pause).await,
-                    None => return Err(RegistryError::NotFound { missing: Missing::Blob, at, said }),
+                    None => {
+                        return Err(RegistryError::NotFound {
+                            missing: Missing::Blob,
+                            at,
+                            said,
+                        });
+                    }
                 },
                 Err(error) => return Err(error),
             }
@@ -107,20 +150,37 @@ impl HttpSupply {
 
     fn call(&self, range: Option<(u64, u64)>, lane: Lane) -> Result<Call, RegistryError> {
         let path = format!("blobs/{}", self.descriptor.digest);
-        let (url, mut access) = self.registry.address(&self.repository, &path, Action::Pull)?;
+        let (url, mut access) = self
+            .registry
+            .address(&self.repository, &path, Action::Pull)?;
         access.at = self.at.clone();
         let mut headers = vec![(ACCEPT_ENCODING, HeaderValue::from_static("identity"))];
-        if let Some(value) = range.and_then(|(first, last)| HeaderValue::try_from(format!("bytes={first}-{last}")).ok()) {
+        if let Some(value) = range
+            .and_then(|(first, last)| HeaderValue::try_from(format!("bytes={first}-{last}")).ok())
+        {
             headers.push((RANGE, value));
         }
-        Ok(Call { kind: RequestKind::Blob, method: Method::GET, url, headers, body: None, lane, access, missing: Missing::Blob })
+        Ok(Call {
+            kind: RequestKind::Blob,
+            method: Method::GET,
+            url,
+            headers,
+            body: None,
+            lane,
+            access,
+            missing: Missing::Blob,
+        })
     }
 
     fn check_length(&self, answer: &Answer, expected: u64) -> Result<(), RegistryError> {
         match number(answer, &CONTENT_LENGTH) {
             Some(found) if found != expected => {
                 let found = format!("the registry announces {found}").into();
-                Err(RegistryError::SizeMismatch { at: self.at.clone(), expected: self.descriptor.size, found })
+                Err(RegistryError::SizeMismatch {
+                    at: self.at.clone(),
+                    expected: self.descriptor.size,
+                    found,
+                })
             }
             _ => Ok(()),
         }
@@ -132,12 +192,21 @@ impl HttpSupply {
         let said = answer.header(&CONTENT_RANGE).unwrap_or_default();
         let last = size.saturating_sub(1);
         let exact = said.strip_prefix("bytes ").map(str::trim);
-        let fits = exact.is_some_and(|said| said == format!("{offset}-{last}/{size}") || said == format!("{offset}-{last}/*"));
+        let fits = exact.is_some_and(|said| {
+            said == format!("{offset}-{last}/{size}") || said == format!("{offset}-{last}/*")
+        });
         if fits {
             return Ok(());
         }
-        let problem = format!("it answered with the range `{}`", crate::error::shown(said, 60));
-        Err(RegistryError::Range { at: self.at.clone(), offset, problem: problem.into() })
+        let problem = format!(
+            "it answered with the range `{}`",
+            crate::error::shown(said, 60)
+        );
+        Err(RegistryError::Range {
+            at: self.at.clone(),
+            offset,
+            problem: problem.into(),
+        })
     }
 }
 

@@ -31,7 +31,11 @@ pub(crate) struct Waits {
 
 impl Waits {
     pub(crate) const fn of(timeouts: &Timeouts) -> Self {
-        Self { idle: timeouts.idle, window: timeouts.rate_window, least_rate: timeouts.least_rate }
+        Self {
+            idle: timeouts.idle,
+            window: timeouts.rate_window,
+            least_rate: timeouts.least_rate,
+        }
     }
 }
 
@@ -55,23 +59,50 @@ enum State {
 }
 
 impl BlobStream {
-    pub(crate) async fn open(supply: Box<dyn Supply>, descriptor: &Descriptor, waits: Waits) -> Result<Self, RegistryError> {
+    pub(crate) async fn open(
+        supply: Box<dyn Supply>,
+        descriptor: &Descriptor,
+        waits: Waits,
+    ) -> Result<Self, RegistryError> {
         let opened = supply.open(0).await?;
         Ok(Self::new(supply, opened, descriptor, waits))
     }
 
     pub(crate) fn of_bytes(bytes: Bytes, descriptor: &Descriptor) -> Self {
-        let opened = Opened { offset: 0, bytes: Source::Bytes(Some(bytes.clone())) };
-        Self::new(Box::new(BytesSupply(bytes)), opened, descriptor, Waits::of(&Timeouts::default()))
+        let opened = Opened {
+            offset: 0,
+            bytes: Source::Bytes(Some(bytes.clone())),
+        };
+        Self::new(
+            Box::new(BytesSupply(bytes)),
+            opened,
+            descriptor,
+            Waits::of(&Timeouts::default()),
+        )
     }
 
-    pub(crate) async fn of_file(path: &Path, descriptor: &Descriptor) -> Result<Self, RegistryError> {
-        Self::open(Box::new(FileSupply(path.to_owned())), descriptor, Waits::of(&Timeouts::default())).await
+    pub(crate) async fn of_file(
+        path: &Path,
+        descriptor: &Descriptor,
+    ) -> Result<Self, RegistryError> {
+        Self::open(
+            Box::new(FileSupply(path.to_owned())),
+            descriptor,
+            Waits::of(&Timeouts::default()),
+        )
+        .await
     }
 
     fn new(supply: Box<dyn Supply>, opened: Opened, descriptor: &Descriptor, waits: Waits) -> Self {
         let verifier = Verifier::new(supply.at(), descriptor);
-        Self { supply, verifier, state: State::Open(opened.bytes), clock: Clock::new(waits), resumes: 0, opened_at: 0 }
+        Self {
+            supply,
+            verifier,
+            state: State::Open(opened.bytes),
+            clock: Clock::new(waits),
+            resumes: 0,
+            opened_at: 0,
+        }
     }
 
     /// The blob's size, in bytes.
@@ -122,7 +153,10 @@ impl BlobStream {
     }
 
     /// Takes what came: a chunk, the end, or a broken connection.
-    fn arrived(&mut self, chunk: Option<Result<Bytes, Broken>>) -> Result<Option<Bytes>, RegistryError> {
+    fn arrived(
+        &mut self,
+        chunk: Option<Result<Bytes, Broken>>,
+    ) -> Result<Option<Bytes>, RegistryError> {
         match chunk {
             Some(Ok(chunk)) => {
                 self.clock.progress(chunk.len() as u64);
@@ -144,7 +178,9 @@ impl BlobStream {
     }
 
     fn finish_if_ended(&mut self) -> Option<Bytes> {
-        let State::Open(source) = &self.state else { return None };
+        let State::Open(source) = &self.state else {
+            return None;
+        };
         if !source.is_at_end() {
             return None;
         }
@@ -170,13 +206,20 @@ impl BlobStream {
             self.clock.waits.idle,
             self.clock.waits.least_rate
         );
-        RegistryError::Slow { at: self.verifier.at().clone(), problem: problem.into() }
+        RegistryError::Slow {
+            at: self.verifier.at().clone(),
+            problem: problem.into(),
+        }
     }
 
     fn resume(&mut self, why: &str) -> Result<Option<Bytes>, RegistryError> {
         if self.resumes == RESUMES_MAX {
             let (received, expected) = (self.verifier.received(), self.verifier.size());
-            return Err(RegistryError::Truncated { at: self.verifier.at().clone(), received, expected });
+            return Err(RegistryError::Truncated {
+                at: self.verifier.at().clone(),
+                received,
+                expected,
+            });
         }
         self.resumes += 1;
         let offset = self.verifier.received();
@@ -188,8 +231,15 @@ impl BlobStream {
     fn reopened(&mut self, opened: Opened) -> Result<Option<Bytes>, RegistryError> {
         let wanted = self.verifier.received();
         if opened.offset != wanted && !self.verifier.restart() {
-            let problem = format!("it begins at byte {}, and earlier bytes are already in use", opened.offset);
-            return Err(RegistryError::Range { at: self.verifier.at().clone(), offset: wanted, problem: problem.into() });
+            let problem = format!(
+                "it begins at byte {}, and earlier bytes are already in use",
+                opened.offset
+            );
+            return Err(RegistryError::Range {
+                at: self.verifier.at().clone(),
+                offset: wanted,
+                problem: problem.into(),
+            });
         }
         self.opened_at = self.verifier.received();
         self.state = State::Open(opened.bytes);
@@ -202,8 +252,12 @@ impl Body for BlobStream {
     type Data = Bytes;
     type Error = RegistryError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RegistryError>>> {
-        self.poll_chunk(cx).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RegistryError>>> {
+        self.poll_chunk(cx)
+            .map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -217,8 +271,16 @@ impl Body for BlobStream {
 
 impl std::fmt::Debug for BlobStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (at, received, size) = (self.verifier.at(), self.verifier.received(), self.verifier.size());
-        f.debug_struct("BlobStream").field("at", at).field("received", &received).field("size", &size).finish_non_exhaustive()
+        let (at, received, size) = (
+            self.verifier.at(),
+            self.verifier.received(),
+            self.verifier.size(),
+        );
+        f.debug_struct("BlobStream")
+            .field("at", at)
+            .field("received", &received)
+            .field("size", &size)
+            .finish_non_exhaustive()
     }
 }
 
@@ -237,7 +299,12 @@ struct Clock {
 
 impl Clock {
     const fn new(waits: Waits) -> Self {
-        Self { waits, waiting: None, waited: Duration::ZERO, bytes: 0 }
+        Self {
+            waits,
+            waiting: None,
+            waited: Duration::ZERO,
+            bytes: 0,
+        }
     }
 
     fn progress(&mut self, bytes: u64) {
@@ -251,7 +318,9 @@ impl Clock {
     }
 
     fn is_crawling(&self) -> bool {
-        self.waited >= self.waits.window && u128::from(self.bytes) * 1000 < u128::from(self.waits.least_rate) * self.waited.as_millis()
+        self.waited >= self.waits.window
+            && u128::from(self.bytes) * 1000
+                < u128::from(self.waits.least_rate) * self.waited.as_millis()
     }
 
     fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Expired> {
@@ -259,7 +328,9 @@ impl Clock {
             return Poll::Ready(Expired::Rate);
         }
         let idle = self.waits.idle;
-        let (_, sleep) = self.waiting.get_or_insert_with(|| (Instant::now(), Box::pin(tokio::time::sleep(idle))));
+        let (_, sleep) = self
+            .waiting
+            .get_or_insert_with(|| (Instant::now(), Box::pin(tokio::time::sleep(idle))));
         sleep.as_mut().poll(cx).map(|()| Expired::Idle)
     }
 }

@@ -51,7 +51,9 @@ impl Source {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         match self {
             Self::Bytes(bytes) => Poll::Ready(bytes.take().map(Ok)),
-            Self::File(file) => file.poll(cx).map(|read| read.map_err(|error| Arc::new(error) as Broken).transpose()),
+            Self::File(file) => file
+                .poll(cx)
+                .map(|read| read.map_err(|error| Arc::new(error) as Broken).transpose()),
             Self::Http(body) => loop {
                 match std::task::ready!(Pin::new(&mut *body).poll_frame(cx)) {
                     None => return Poll::Ready(None),
@@ -82,7 +84,9 @@ impl FileSource {
         let mut buffer = ReadBuf::new(&mut self.buffer);
         std::task::ready!(Pin::new(&mut self.file).poll_read(cx, &mut buffer))?;
         let length = buffer.filled().len();
-        Poll::Ready(Ok((length > 0).then(|| self.buffer.split_to(length).freeze())))
+        Poll::Ready(Ok(
+            (length > 0).then(|| self.buffer.split_to(length).freeze())
+        ))
     }
 }
 
@@ -94,7 +98,9 @@ impl Supply for BytesSupply {
     }
 
     fn open(&self, offset: u64) -> BoxFuture<'static, Result<Opened, RegistryError>> {
-        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(self.0.len());
+        let from = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(self.0.len());
         let bytes = Source::Bytes(Some(self.0.slice(from..)));
         Box::pin(std::future::ready(Ok(Opened { offset, bytes })))
     }
@@ -109,7 +115,11 @@ impl Supply for FileSupply {
 
     fn open(&self, offset: u64) -> BoxFuture<'static, Result<Opened, RegistryError>> {
         let path = self.0.clone();
-        Box::pin(async move { open_file(&path, offset).await.map_err(|error| RegistryError::file(&path, error)) })
+        Box::pin(async move {
+            open_file(&path, offset)
+                .await
+                .map_err(|error| RegistryError::file(&path, error))
+        })
     }
 }
 
@@ -119,5 +129,11 @@ async fn open_file(path: &Path, offset: u64) -> std::io::Result<Opened> {
     if offset > 0 {
         file.seek(SeekFrom::Start(offset)).await?;
     }
-    Ok(Opened { offset, bytes: Source::File(Box::new(FileSource { file, buffer: BytesMut::new() })) })
+    Ok(Opened {
+        offset,
+        bytes: Source::File(Box::new(FileSource {
+            file,
+            buffer: BytesMut::new(),
+        })),
+    })
 }

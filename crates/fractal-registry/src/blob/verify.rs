@@ -30,7 +30,15 @@ pub(super) enum Verdict {
 impl Verifier {
     pub(super) fn new(at: Arc<str>, descriptor: &Descriptor) -> Self {
         let hasher = Some(Hasher::new(descriptor.digest.algorithm()));
-        Self { at, digest: descriptor.digest.clone(), size: descriptor.size, hasher, received: 0, given_out: 0, held: None }
+        Self {
+            at,
+            digest: descriptor.digest.clone(),
+            size: descriptor.size,
+            hasher,
+            received: 0,
+            given_out: 0,
+            held: None,
+        }
     }
 
     pub(super) const fn at(&self) -> &Arc<str> {
@@ -87,13 +95,19 @@ impl Verifier {
 
     /// Compares the digest, once all bytes are here.
     pub(super) fn check(&mut self) -> Result<(), RegistryError> {
-        let Some(hasher) = self.hasher.take() else { return Ok(()) };
+        let Some(hasher) = self.hasher.take() else {
+            return Ok(());
+        };
         let found = hasher.finish();
         if found == self.digest {
             return Ok(());
         }
         self.held = None;
-        Err(RegistryError::DigestMismatch { at: self.at.clone(), expected: self.digest.clone(), found })
+        Err(RegistryError::DigestMismatch {
+            at: self.at.clone(),
+            expected: self.digest.clone(),
+            found,
+        })
     }
 
     /// The last chunk, after the body has ended where it should.
@@ -104,6 +118,10 @@ impl Verifier {
     }
 
     pub(super) fn wrong_size(&self, found: Arc<str>) -> RegistryError {
-        RegistryError::SizeMismatch { at: self.at.clone(), expected: self.size, found }
+        RegistryError::SizeMismatch {
+            at: self.at.clone(),
+            expected: self.size,
+            found,
+        }
     }
 }

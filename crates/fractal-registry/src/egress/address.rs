@@ -47,11 +47,20 @@ pub(crate) fn class(address: IpAddr) -> Class {
 
 fn class_v4(v4: Ipv4Addr) -> Class {
     let [a, b, ..] = v4.octets();
-    if a == 0 || v4.is_link_local() || v4.is_multicast() || a >= 240 || v4 == AZURE_PLATFORM || v4 == ALIBABA_METADATA {
+    if a == 0
+        || v4.is_link_local()
+        || v4.is_multicast()
+        || a >= 240
+        || v4 == AZURE_PLATFORM
+        || v4 == ALIBABA_METADATA
+    {
         Class::Never
     } else if v4.is_loopback() {
         Class::Loopback
-    } else if v4.is_private() || (a == 100 && (64..128).contains(&b)) || (a == 198 && (18..20).contains(&b)) {
+    } else if v4.is_private()
+        || (a == 100 && (64..128).contains(&b))
+        || (a == 198 && (18..20).contains(&b))
+    {
         Class::Private
     } else {
         Class::Public
@@ -59,7 +68,8 @@ fn class_v4(v4: Ipv4Addr) -> Class {
 }
 
 fn class_v6(v6: Ipv6Addr) -> Class {
-    if v6.is_unspecified() || v6.is_multicast() || v6.is_unicast_link_local() || v6 == AWS_METADATA {
+    if v6.is_unspecified() || v6.is_multicast() || v6.is_unicast_link_local() || v6 == AWS_METADATA
+    {
         Class::Never
     } else if v6.is_loopback() {
         Class::Loopback
@@ -87,7 +97,9 @@ mod tests {
 
     #[test]
     fn r08_addresses_are_told_apart_in_every_disguise() {
-        let check = |text: &str, expected: Class| assert_eq!(class(text.parse().unwrap()), expected, "{text}");
+        let check = |text: &str, expected: Class| {
+            assert_eq!(class(text.parse().unwrap()), expected, "{text}")
+        };
         check("169.254.169.254", Class::Never);
         check("::ffff:169.254.169.254", Class::Never);
         check("64:ff9b::a9fe:a9fe", Class::Never);

@@ -31,7 +31,10 @@ impl Progress {
     }
 
     pub(crate) fn failure(&self) -> Option<RegistryError> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -45,7 +48,10 @@ impl Body for Outgoing {
     type Data = Bytes;
     type Error = RegistryError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RegistryError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RegistryError>>> {
         match &mut *self {
             Self::Bytes(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Stream(stream, progress) => {
@@ -56,7 +62,10 @@ impl Body for Outgoing {
                         progress.sent.fetch_add(length, Ordering::Relaxed);
                     }
                     Poll::Ready(Some(Err(error))) => {
-                        *progress.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+                        *progress
+                            .failure
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
                     }
                     Poll::Ready(None) | Poll::Pending => {}
                 }
@@ -74,7 +83,9 @@ impl Body for Outgoing {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Bytes(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Bytes(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
             Self::Stream(stream, _) => stream.size_hint(),
         }
     }

@@ -10,7 +10,10 @@ use crate::error::RegistryError;
 
 pub(super) fn named(at: &Arc<str>, error: legacy::Error) -> RegistryError {
     if let Some(Denied(address)) = find::<Denied>(&error) {
-        return RegistryError::Egress { at: at.clone(), address: *address };
+        return RegistryError::Egress {
+            at: at.clone(),
+            address: *address,
+        };
     }
     // A body of ours that fails carries its own account.
     if let Some(own) = find::<RegistryError>(&error) {
@@ -18,8 +21,14 @@ pub(super) fn named(at: &Arc<str>, error: legacy::Error) -> RegistryError {
     }
     let at = at.clone();
     match find::<rustls::Error>(&error) {
-        Some(tls) => RegistryError::Tls { at, source: Arc::new(tls.clone()) },
-        None => RegistryError::Unreachable { at, source: Arc::new(error) },
+        Some(tls) => RegistryError::Tls {
+            at,
+            source: Arc::new(tls.clone()),
+        },
+        None => RegistryError::Unreachable {
+            at,
+            source: Arc::new(error),
+        },
     }
 }
 
@@ -30,7 +39,9 @@ fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
         if let Some(found) = current.downcast_ref() {
             return Some(found);
         }
-        let wrapped = current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let wrapped = current
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
         next = match wrapped {
             Some(inner) => Some(inner as &(dyn Error + 'static)),
             None => current.source(),

@@ -20,14 +20,28 @@ pub(super) struct Gates {
 impl Gates {
     pub(super) fn new(seed: Option<u64>) -> Self {
         let random = seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
-        Self { closed_until: Mutex::default(), random: Mutex::new(random) }
+        Self {
+            closed_until: Mutex::default(),
+            random: Mutex::new(random),
+        }
     }
 
     /// Waits until the gate opens; fails at once where that is longer than `patience`.
-    pub(super) async fn pass(&self, origin: &Origin, at: &Arc<str>, patience: Duration) -> Result<(), RegistryError> {
-        let Some(left) = self.left(origin) else { return Ok(()) };
+    pub(super) async fn pass(
+        &self,
+        origin: &Origin,
+        at: &Arc<str>,
+        patience: Duration,
+    ) -> Result<(), RegistryError> {
+        let Some(left) = self.left(origin) else {
+            return Ok(());
+        };
         if left > patience {
-            return Err(RegistryError::Throttled { at: at.clone(), retry_after: Some(left), said: Said::default() });
+            return Err(RegistryError::Throttled {
+                at: at.clone(),
+                retry_after: Some(left),
+                said: Said::default(),
+            });
         }
         let spread = self.jitter(SPREAD.min(left));
         tokio::time::sleep(left + spread).await;
@@ -36,17 +50,28 @@ impl Gates {
 
     pub(super) fn hold(&self, origin: &Origin, pause: Duration) {
         let until = Instant::now() + pause;
-        let mut gates = self.closed_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gates = self
+            .closed_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let gate = gates.entry(origin.clone()).or_insert(until);
         *gate = (*gate).max(until);
     }
 
     pub(super) fn jitter(&self, bound: Duration) -> Duration {
-        bound.mul_f64(self.random.lock().unwrap_or_else(PoisonError::into_inner).f64())
+        bound.mul_f64(
+            self.random
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .f64(),
+        )
     }
 
     fn left(&self, origin: &Origin) -> Option<Duration> {
-        let mut gates = self.closed_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gates = self
+            .closed_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let left = gates.get(origin)?.saturating_duration_since(Instant::now());
         if left.is_zero() {
             gates.remove(origin);

@@ -23,7 +23,10 @@ pub(crate) struct GuardedResolver {
 
 impl GuardedResolver {
     pub(crate) fn new(reach: Reach) -> Self {
-        Self { system: GaiResolver::new(), reach }
+        Self {
+            system: GaiResolver::new(),
+            reach,
+        }
     }
 }
 
@@ -44,7 +47,10 @@ impl Service<Name> for GuardedResolver {
         Box::pin(async move {
             let found: Vec<SocketAddr> = system.call(name).await?.collect();
             let first = found.first().map(SocketAddr::ip);
-            let allowed: Vec<_> = found.into_iter().filter(|address| reach.allows(address.ip())).collect();
+            let allowed: Vec<_> = found
+                .into_iter()
+                .filter(|address| reach.allows(address.ip()))
+                .collect();
             match first {
                 Some(first) if allowed.is_empty() => Err(Denied(first).into()),
                 _ => Ok(allowed.into_iter()),

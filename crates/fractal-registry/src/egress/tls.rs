@@ -26,7 +26,9 @@ pub(super) fn trusted(bundle: Option<&Path>) -> Result<Arc<ClientConfig>, Regist
         add_bundle(&mut roots, path)?;
     }
     if roots.is_empty() {
-        return Err(setting("the system has no certificate authorities and no extra bundle is set".into()));
+        return Err(setting(
+            "the system has no certificate authorities and no extra bundle is set".into(),
+        ));
     }
     config(roots)
 }
@@ -39,12 +41,20 @@ pub(super) fn check_bundle(path: &Path) -> Result<(), RegistryError> {
 fn add_bundle(roots: &mut RootCertStore, path: &Path) -> Result<(), RegistryError> {
     let broken = |problem: String| setting(format!("{}: {problem}", path.display()));
     let mut count = 0_usize;
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| broken(error.to_string()))? {
+    for certificate in
+        CertificateDer::pem_file_iter(path).map_err(|error| broken(error.to_string()))?
+    {
         let certificate = certificate.map_err(|error| broken(error.to_string()))?;
-        roots.add(certificate).map_err(|error| broken(error.to_string()))?;
+        roots
+            .add(certificate)
+            .map_err(|error| broken(error.to_string()))?;
         count += 1;
     }
-    if count == 0 { Err(broken("it holds no certificate".into())) } else { Ok(()) }
+    if count == 0 {
+        Err(broken("it holds no certificate".into()))
+    } else {
+        Ok(())
+    }
 }
 
 fn config(roots: RootCertStore) -> Result<Arc<ClientConfig>, RegistryError> {
@@ -52,11 +62,16 @@ fn config(roots: RootCertStore) -> Result<Arc<ClientConfig>, RegistryError> {
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| setting(error.to_string()))?;
-    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+    Ok(Arc::new(
+        builder.with_root_certificates(roots).with_no_client_auth(),
+    ))
 }
 
 fn setting(problem: String) -> RegistryError {
-    RegistryError::Setting { setting: "ca-bundle", problem: problem.into() }
+    RegistryError::Setting {
+        setting: "ca-bundle",
+        problem: problem.into(),
+    }
 }
 
 #[cfg(test)]
@@ -69,7 +84,12 @@ mod tests {
         let path = folder.path().join("ca.pem");
         std::fs::write(&path, "nothing here").unwrap();
         let error = check_bundle(&path).unwrap_err();
-        assert!(error.to_string().ends_with("ca.pem: it holds no certificate"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .ends_with("ca.pem: it holds no certificate"),
+            "{error}"
+        );
         assert!(check_bundle(&folder.path().join("absent.pem")).is_err());
     }
 }

@@ -64,8 +64,18 @@ const fn class_of(error: &RegistryError) -> (Class, Reason) {
         E::Realm { .. } => (Class::Blocked, REALM),
         E::Redirect { .. } => (Class::Blocked, REDIRECT),
         E::Egress { .. } => (Class::Blocked, EGRESS),
-        E::Throttled { retry_after, .. } => (Class::Transient { retry_after: *retry_after }, THROTTLED),
-        E::Unavailable { retry_after, .. } => (Class::Transient { retry_after: *retry_after }, UNAVAILABLE),
+        E::Throttled { retry_after, .. } => (
+            Class::Transient {
+                retry_after: *retry_after,
+            },
+            THROTTLED,
+        ),
+        E::Unavailable { retry_after, .. } => (
+            Class::Transient {
+                retry_after: *retry_after,
+            },
+            UNAVAILABLE,
+        ),
         E::Unreachable { .. } => (PASSING, UNAVAILABLE),
         E::Tls { .. } => (Class::Blocked, TLS),
         E::Slow { .. } => (PASSING, SLOW),
@@ -116,40 +126,112 @@ fn advice(error: &RegistryError) -> (String, &'static str) {
     use RegistryError as E;
     match error {
         E::NotFound { missing, .. } => not_found(*missing),
-        E::Forbidden { action, identity, .. } => (
+        E::Forbidden {
+            action, identity, ..
+        } => (
             format!("the registry forbids {identity} to {action}"),
             match action {
-                Action::Pull => "give this identity the registry's pull permission on the repository (AcrPull, ecr:BatchGetImage and ecr:GetDownloadUrlForLayer, artifactregistry.reader)",
-                Action::Push => "give this identity the registry's push permission on the repository (AcrPush, ecr:PutImage with the layer upload actions, artifactregistry.writer)",
+                Action::Pull => {
+                    "give this identity the registry's pull permission on the repository (AcrPull, ecr:BatchGetImage and ecr:GetDownloadUrlForLayer, artifactregistry.reader)"
+                }
+                Action::Push => {
+                    "give this identity the registry's push permission on the repository (AcrPush, ecr:PutImage with the layer upload actions, artifactregistry.writer)"
+                }
             },
         ),
-        E::Unauthenticated { identity, .. } => (format!("the registry does not accept {identity}"), "check the credential configured for this registry's host"),
-        E::Credential(fault) => (fault.what.clone(), "check the credential configured for this registry's host"),
-        E::Realm { realm, .. } => (format!("the registry names the token service {realm}, which is not used"), "check who runs this registry; nothing was sent to that service"),
-        E::Redirect { target, .. } => (format!("the registry redirects to {target}, which is not followed"), "check who runs this registry; nothing was sent to that address"),
-        E::Egress { .. } => ("the registry's address may not be reached from here".into(), "name a registry with a public address, or one the operator allows"),
-        E::Throttled { .. } => ("the registry asks to slow down".into(), "nothing to do: it is asked again after the time it named"),
-        E::Unavailable { .. } | E::Unreachable { .. } => ("the registry is not available".into(), "nothing to do if this passes; otherwise check the registry and the network between"),
-        E::Tls { .. } => ("the registry's TLS certificate or handshake is not accepted".into(), "check the certificate's name and dates; for a private authority set the extra CA bundle; for a registry without TLS say so explicitly"),
-        E::Slow { .. } => ("the registry is too slow".into(), "nothing to do if this passes; otherwise check the network between"),
-        E::Refused { status, .. } => (format!("the registry refused the request with status {status}"), "see the registry's own words for what it does not accept"),
-        E::Protocol { .. } | E::Range { .. } => ("the registry answered outside the distribution protocol".into(), "check that the host is a registry and no proxy answers in its place"),
-        E::ManifestTooLarge { max, .. } => (format!("the manifest is larger than {max} bytes"), "publish the artifact with a manifest of at most this size"),
-        E::ManifestInvalid { .. } => ("the manifest cannot be deployed".into(), "publish the artifact again with a current client"),
-        E::DigestMismatch { .. } => ("the registry served other bytes than the digest names".into(), "treat the registry as compromised or damaged until it is explained, then publish again"),
-        E::SizeMismatch { .. } => ("the registry served more or fewer bytes than the manifest declares".into(), "treat the registry as compromised or damaged until it is explained, then publish again"),
-        E::Truncated { .. } => ("the transfer broke off".into(), "nothing to do if this passes; otherwise check the registry and the network between"),
-        E::Layout { .. } => ("the OCI layout cannot be used".into(), "name a folder that holds an OCI image layout, with tag or digest where it has several"),
-        E::File { .. } => ("a local file cannot be read or written".into(), "check that the path exists, its permissions, and free space"),
-        E::Setting { setting, .. } => (format!("the registry setting `{setting}` cannot be used"), "correct the setting and start again"),
+        E::Unauthenticated { identity, .. } => (
+            format!("the registry does not accept {identity}"),
+            "check the credential configured for this registry's host",
+        ),
+        E::Credential(fault) => (
+            fault.what.clone(),
+            "check the credential configured for this registry's host",
+        ),
+        E::Realm { realm, .. } => (
+            format!("the registry names the token service {realm}, which is not used"),
+            "check who runs this registry; nothing was sent to that service",
+        ),
+        E::Redirect { target, .. } => (
+            format!("the registry redirects to {target}, which is not followed"),
+            "check who runs this registry; nothing was sent to that address",
+        ),
+        E::Egress { .. } => (
+            "the registry's address may not be reached from here".into(),
+            "name a registry with a public address, or one the operator allows",
+        ),
+        E::Throttled { .. } => (
+            "the registry asks to slow down".into(),
+            "nothing to do: it is asked again after the time it named",
+        ),
+        E::Unavailable { .. } | E::Unreachable { .. } => (
+            "the registry is not available".into(),
+            "nothing to do if this passes; otherwise check the registry and the network between",
+        ),
+        E::Tls { .. } => (
+            "the registry's TLS certificate or handshake is not accepted".into(),
+            "check the certificate's name and dates; for a private authority set the extra CA bundle; for a registry without TLS say so explicitly",
+        ),
+        E::Slow { .. } => (
+            "the registry is too slow".into(),
+            "nothing to do if this passes; otherwise check the network between",
+        ),
+        E::Refused { status, .. } => (
+            format!("the registry refused the request with status {status}"),
+            "see the registry's own words for what it does not accept",
+        ),
+        E::Protocol { .. } | E::Range { .. } => (
+            "the registry answered outside the distribution protocol".into(),
+            "check that the host is a registry and no proxy answers in its place",
+        ),
+        E::ManifestTooLarge { max, .. } => (
+            format!("the manifest is larger than {max} bytes"),
+            "publish the artifact with a manifest of at most this size",
+        ),
+        E::ManifestInvalid { .. } => (
+            "the manifest cannot be deployed".into(),
+            "publish the artifact again with a current client",
+        ),
+        E::DigestMismatch { .. } => (
+            "the registry served other bytes than the digest names".into(),
+            "treat the registry as compromised or damaged until it is explained, then publish again",
+        ),
+        E::SizeMismatch { .. } => (
+            "the registry served more or fewer bytes than the manifest declares".into(),
+            "treat the registry as compromised or damaged until it is explained, then publish again",
+        ),
+        E::Truncated { .. } => (
+            "the transfer broke off".into(),
+            "nothing to do if this passes; otherwise check the registry and the network between",
+        ),
+        E::Layout { .. } => (
+            "the OCI layout cannot be used".into(),
+            "name a folder that holds an OCI image layout, with tag or digest where it has several",
+        ),
+        E::File { .. } => (
+            "a local file cannot be read or written".into(),
+            "check that the path exists, its permissions, and free space",
+        ),
+        E::Setting { setting, .. } => (
+            format!("the registry setting `{setting}` cannot be used"),
+            "correct the setting and start again",
+        ),
     }
 }
 
 fn not_found(missing: Missing) -> (String, &'static str) {
     match missing {
-        Missing::Repository => ("the repository does not exist in the registry".into(), "publish the artifact, or correct the repository in the reference"),
-        Missing::Manifest => ("the repository has no such tag or digest".into(), "publish the artifact under this version, or correct the version in the reference"),
-        Missing::Blob => ("the registry has the manifest, but not a blob it names".into(), "publish the artifact again: the registry lost the blob, or collected it as garbage"),
+        Missing::Repository => (
+            "the repository does not exist in the registry".into(),
+            "publish the artifact, or correct the repository in the reference",
+        ),
+        Missing::Manifest => (
+            "the repository has no such tag or digest".into(),
+            "publish the artifact under this version, or correct the version in the reference",
+        ),
+        Missing::Blob => (
+            "the registry has the manifest, but not a blob it names".into(),
+            "publish the artifact again: the registry lost the blob, or collected it as garbage",
+        ),
     }
 }
 
@@ -157,19 +239,47 @@ fn why(error: &RegistryError) -> Option<String> {
     use RegistryError as E;
     let said = |said: &Said| (!said.is_empty()).then(|| said.to_string());
     match error {
-        E::NotFound { said: words, .. } | E::Forbidden { said: words, .. } | E::Throttled { said: words, .. } | E::Refused { said: words, .. } => said(words),
-        E::Unavailable { status, said: words, .. } => Some(said(words).map_or_else(|| format!("status {status}"), |words| format!("status {status}, {words}"))),
-        E::Unauthenticated { problem, said: words, .. } => Some(said(words).map_or_else(|| problem.to_string(), |words| format!("{problem}; {words}"))),
+        E::NotFound { said: words, .. }
+        | E::Forbidden { said: words, .. }
+        | E::Throttled { said: words, .. }
+        | E::Refused { said: words, .. } => said(words),
+        E::Unavailable {
+            status,
+            said: words,
+            ..
+        } => Some(said(words).map_or_else(
+            || format!("status {status}"),
+            |words| format!("status {status}, {words}"),
+        )),
+        E::Unauthenticated {
+            problem,
+            said: words,
+            ..
+        } => Some(said(words).map_or_else(
+            || problem.to_string(),
+            |words| format!("{problem}; {words}"),
+        )),
         E::Realm { problem, .. } | E::Redirect { problem, .. } => Some(format!("it {problem}")),
         E::Egress { address, .. } => Some(format!("it is at {address}")),
         E::Unreachable { source, .. } | E::Tls { source, .. } => Some(chain(source.as_ref())),
         E::File { source, .. } => Some(source.to_string()),
         E::ManifestInvalid { source, .. } => Some(chain(source.as_ref())),
-        E::Slow { problem, .. } | E::Protocol { problem, .. } | E::Layout { problem, .. } | E::Setting { problem, .. } => Some(problem.to_string()),
-        E::Range { offset, problem, .. } => Some(format!("asked for byte {offset} on, {problem}")),
-        E::DigestMismatch { expected, found, .. } => Some(format!("expected {expected}, found {found}")),
-        E::SizeMismatch { expected, found, .. } => Some(format!("declared {expected} bytes, {found}")),
-        E::Truncated { received, expected, .. } => Some(format!("{received} of {expected} bytes came")),
+        E::Slow { problem, .. }
+        | E::Protocol { problem, .. }
+        | E::Layout { problem, .. }
+        | E::Setting { problem, .. } => Some(problem.to_string()),
+        E::Range {
+            offset, problem, ..
+        } => Some(format!("asked for byte {offset} on, {problem}")),
+        E::DigestMismatch {
+            expected, found, ..
+        } => Some(format!("expected {expected}, found {found}")),
+        E::SizeMismatch {
+            expected, found, ..
+        } => Some(format!("declared {expected} bytes, {found}")),
+        E::Truncated {
+            received, expected, ..
+        } => Some(format!("{received} of {expected} bytes came")),
         E::ManifestTooLarge { .. } | E::Credential(_) => None,
     }
 }

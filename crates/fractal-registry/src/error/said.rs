@@ -49,7 +49,10 @@ impl Said {
             return Self::of(Some(first.code), &first.message);
         }
         if let Ok(token) = serde_json::from_slice::<TokenBody>(body)
-            && let Some(text) = token.error_description.or(token.details).or_else(|| token.error.clone())
+            && let Some(text) = token
+                .error_description
+                .or(token.details)
+                .or_else(|| token.error.clone())
         {
             return Self::of(token.error, &text);
         }
@@ -57,9 +60,15 @@ impl Said {
     }
 
     fn of(code: Option<String>, text: &str) -> Self {
-        let code = code.map(|code| shown(&code, 64)).filter(|code| !code.is_empty());
+        let code = code
+            .map(|code| shown(&code, 64))
+            .filter(|code| !code.is_empty());
         let text = shown(text.trim(), SHOWN_MAX);
-        if code.is_none() && text.is_empty() { Self(None) } else { Self(Some(Arc::new(Words { code, text }))) }
+        if code.is_none() && text.is_empty() {
+            Self(None)
+        } else {
+            Self(Some(Arc::new(Words { code, text })))
+        }
     }
 
     /// The specification's error code, such as `NAME_UNKNOWN`.
@@ -84,7 +93,11 @@ pub(crate) fn shown(text: &str, max: usize) -> String {
             break;
         }
         let plain = c == ' ' || c.is_ascii_graphic() || (!c.is_ascii() && c.is_alphanumeric());
-        if plain { out.push(c) } else { out.extend(c.escape_default()) }
+        if plain {
+            out.push(c)
+        } else {
+            out.extend(c.escape_default())
+        }
     }
     out
 }
@@ -93,8 +106,14 @@ impl fmt::Display for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.as_deref() {
             None => Ok(()),
-            Some(Words { code: Some(code), text }) if text.is_empty() || code == text => f.write_str(code),
-            Some(Words { code: Some(code), text }) => write!(f, "{code}: {text}"),
+            Some(Words {
+                code: Some(code),
+                text,
+            }) if text.is_empty() || code == text => f.write_str(code),
+            Some(Words {
+                code: Some(code),
+                text,
+            }) => write!(f, "{code}: {text}"),
             Some(Words { code: None, text }) => f.write_str(text),
         }
     }
@@ -108,12 +127,32 @@ mod tests {
     fn the_three_forms_of_error_bodies_are_read() {
         let check = |body: &str, code: Option<&str>, text: &str| {
             let said = Said::read(body.as_bytes());
-            assert_eq!((said.code(), said.to_string().as_str()), (code, text), "{body}");
+            assert_eq!(
+                (said.code(), said.to_string().as_str()),
+                (code, text),
+                "{body}"
+            );
         };
-        check(r#"{"errors":[{"code":"NAME_UNKNOWN","message":"no such repository","detail":{"x":1}}]}"#, Some("NAME_UNKNOWN"), "NAME_UNKNOWN: no such repository");
-        check(r#"{"errors":[{"code":"DENIED"}]}"#, Some("DENIED"), "DENIED");
-        check(r#"{"error":"invalid_grant","error_description":"expired"}"#, Some("invalid_grant"), "invalid_grant: expired");
-        check(r#"{"details":"incorrect username or password"}"#, None, "incorrect username or password");
+        check(
+            r#"{"errors":[{"code":"NAME_UNKNOWN","message":"no such repository","detail":{"x":1}}]}"#,
+            Some("NAME_UNKNOWN"),
+            "NAME_UNKNOWN: no such repository",
+        );
+        check(
+            r#"{"errors":[{"code":"DENIED"}]}"#,
+            Some("DENIED"),
+            "DENIED",
+        );
+        check(
+            r#"{"error":"invalid_grant","error_description":"expired"}"#,
+            Some("invalid_grant"),
+            "invalid_grant: expired",
+        );
+        check(
+            r#"{"details":"incorrect username or password"}"#,
+            None,
+            "incorrect username or password",
+        );
         check("Not here", None, "Not here");
         check("", None, "");
     }

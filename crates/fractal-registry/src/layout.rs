@@ -1,0 +1,181 @@
+//! OCI image layouts on this machine: read through the same verification as registries, written so that a crash leaves a
+//! valid layout behind. Two processes must not write the list of one layout at once.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fractal_core::artifact::manifest::MANIFEST_MAX;
+use fractal_core::artifact::{Descriptor, Digest, Tag};
+
+use crate::auth::credentials::BoxFuture;
+use crate::blob::{BlobSource, BlobStream};
+use crate::error::{Missing, RegistryError, Said};
+use crate::manifest::{FetchedManifest, Resolved, verified};
+use crate::push::Pushed;
+
+mod list;
+mod write;
+
+use list::List;
+
+/// A folder that holds, or is to hold, an OCI image layout.
+#[derive(Debug, Clone)]
+pub struct OciLayout {
+    folder: PathBuf,
+}
+
+impl OciLayout {
+    /// The layout in `folder`; made at the first write where it does not exist.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+        }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(crate) fn at(&self) -> Arc<str> {
+        self.folder.display().to_string().into()
+    }
+
+    fn blob_path(&self, digest: &Digest) -> PathBuf {
+        self.folder
+            .join("blobs")
+            .join(digest.algorithm().as_str())
+            .join(digest.hex())
+    }
+
+    /// The artifact that carries `tag`, or the only one where none is given.
+    ///
+    /// # Errors
+    /// Where the folder is no layout, or holds no such artifact or several.
+    pub async fn resolve(&self, tag: Option<&Tag>) -> Result<Resolved, RegistryError> {
+        let list = List::read(self).await?;
+        let entry = list
+            .find(tag)
+            .map_err(|problem| self.not_listed(tag, &problem))?;
+        Ok(Resolved {
+            digest: entry.digest.clone(),
+            media_type: Some(entry.media_type.clone()),
+            size: Some(entry.size),
+        })
+    }
+
+    fn not_listed(&self, tag: Option<&Tag>, problem: &str) -> RegistryError {
+        match tag {
+            Some(tag) => RegistryError::NotFound {
+                missing: Missing::Manifest,
+                at: format!("oci-layout:{}:{tag}", self.folder.display()).into(),
+                said: Said::read(problem.as_bytes()),
+            },
+            None => RegistryError::Layout {
+                at: self.at(),
+                problem: problem.into(),
+            },
+        }
+    }
+
+    /// The manifest with `digest`, verified; at most 4 MiB.
+    ///
+    /// # Errors
+    /// Where it is missing, too large, damaged, or nothing that may be deployed.
+    pub async fn manifest(&self, digest: &Digest) -> Result<FetchedManifest, RegistryError> {
+        let at: Arc<str> = format!("oci-layout:{}@{digest}", self.folder.display()).into();
+        let bytes = read_small(&self.blob_path(digest), &at).await?;
+        let bytes = bytes.ok_or_else(|| RegistryError::NotFound {
+            missing: Missing::Manifest,
+            at: at.clone(),
+            said: Said::default(),
+        })?;
+        verified(&at, digest, bytes, None)
+    }
+
+    pub(crate) async fn has(&self, digest: &Digest) -> Result<bool, RegistryError> {
+        let path = self.blob_path(digest);
+        tokio::fs::try_exists(&path)
+            .await
+            .map_err(|error| RegistryError::file(&path, error))
+    }
+
+    pub(crate) async fn write_blob(
+        &self,
+        descriptor: &Descriptor,
+        source: &dyn BlobSource,
+    ) -> Result<Pushed, RegistryError> {
+        if self.has(&descriptor.digest).await? {
+            return Ok(Pushed::Existed);
+        }
+        let stream = source.open(descriptor).await?;
+        write::stream(&self.blob_path(&descriptor.digest), stream).await?;
+        Ok(Pushed::Uploaded)
+    }
+
+    pub(crate) async fn write_manifest(
+        &self,
+        digest: &Digest,
+        bytes: Bytes,
+    ) -> Result<(), RegistryError> {
+        write::whole(&self.blob_path(digest), &bytes).await
+    }
+
+    /// Lists an artifact in `index.json`, in place of what carried its tag before.
+    pub(crate) async fn list(
+        &self,
+        manifest: &FetchedManifest,
+        tag: Option<&Tag>,
+    ) -> Result<(), RegistryError> {
+        let marker = self.folder.join("oci-layout");
+        write::whole(&marker, br#"{"imageLayoutVersion":"1.0.0"}"#).await?;
+        let entry = Descriptor::new(
+            &manifest.media_type,
+            manifest.digest.clone(),
+            manifest.bytes.len() as u64,
+        );
+        let list = List::read_or_new(self).await?.with(entry, tag);
+        write::whole(&self.folder.join("index.json"), &list.to_bytes(self)?).await
+    }
+}
+
+impl BlobSource for OciLayout {
+    fn open<'a>(
+        &'a self,
+        descriptor: &'a Descriptor,
+    ) -> BoxFuture<'a, Result<BlobStream, RegistryError>> {
+        Box::pin(async move {
+            let path = self.blob_path(&descriptor.digest);
+            if !self.has(&descriptor.digest).await? {
+                let at =
+                    format!("oci-layout:{}@{}", self.folder.display(), descriptor.digest).into();
+                return Err(RegistryError::NotFound {
+                    missing: Missing::Blob,
+                    at,
+                    said: Said::default(),
+                });
+            }
+            BlobStream::of_file(&path, descriptor).await
+        })
+    }
+}
+
+/// A file of at most a manifest's size; `None` where there is none.
+async fn read_small(path: &Path, at: &Arc<str>) -> Result<Option<Bytes>, RegistryError> {
+    let metadata = match tokio::fs::metadata(path).await {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(|error| RegistryError::file(path, error))?,
+    };
+    if metadata.len() > MANIFEST_MAX as u64 {
+        return Err(RegistryError::ManifestTooLarge {
+            at: at.clone(),
+            max: MANIFEST_MAX,
+        });
+    }
+    let bytes = tokio::fs::read(path)
+        .await
+        .map_err(|error| RegistryError::file(path, error))?;
+    Ok(Some(bytes.into()))
+}

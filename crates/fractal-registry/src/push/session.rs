@@ -1,0 +1,230 @@
+//! One upload: a session (or a mount), then the whole blob in one PUT of known length.
+//!
+//! Chunked PATCH uploads are not spoken: ECR and others are slower or stricter with them, and a known length is enough.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fractal_core::artifact::{Descriptor, Repository};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::{HeaderValue, Method, Request, StatusCode, Uri};
+
+use super::{Pushed, check_stored};
+use crate::auth::percent;
+use crate::blob::BlobSource;
+use crate::client::Registry;
+use crate::counts::RequestKind;
+use crate::egress::address::{Class, Reach};
+use crate::egress::body::{Outgoing, Progress};
+use crate::egress::{Lane, Route};
+use crate::endpoint::{Origin, RepositoryRef, join, shown};
+use crate::error::{Action, Missing, RegistryError};
+use crate::manifest::CONTENT_DIGEST;
+use crate::transport::{Answer, Call, safe_target};
+
+/// An open upload session, or nothing where the mount made it unnecessary.
+enum Session {
+    Mounted,
+    At(Uri, Class),
+}
+
+impl Registry {
+    pub(super) async fn upload(
+        &self,
+        repository: &RepositoryRef,
+        descriptor: &Descriptor,
+        source: &dyn BlobSource,
+        from: Option<&Repository>,
+    ) -> Result<Pushed, RegistryError> {
+        let call = self.open_call(repository, descriptor, from)?;
+        let (url, class) = match self.session(&call, from.is_some()).await? {
+            Session::Mounted => return Ok(Pushed::Mounted),
+            Session::At(url, class) => (url, class),
+        };
+        let progress = Arc::new(Progress::default());
+        let body = Outgoing::Stream(Box::new(source.open(descriptor).await?), progress.clone());
+        let target = with_digest(&url, descriptor).ok_or_else(|| {
+            RegistryError::protocol(&call.access.at, "its upload location cannot be used")
+        })?;
+        let own = Origin::of(&target).as_ref() == Some(&call.access.origin);
+        let shown_as = self
+            .transport()
+            .auth
+            .unasked(self.transport().egress, &call.access)
+            .await?;
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::PUT;
+        *request.uri_mut() = target.clone();
+        request.headers_mut().insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/octet-stream"),
+        );
+        request
+            .headers_mut()
+            .insert(CONTENT_LENGTH, HeaderValue::from(descriptor.size));
+        if let Some(header) = shown_as.header.clone().filter(|_| own) {
+            request.headers_mut().insert(AUTHORIZATION, header);
+        }
+        let reach = if own {
+            Reach::Named
+        } else {
+            Reach::Like(class)
+        };
+        let response = self
+            .watched(request, reach, (&call, &progress, descriptor.size))
+            .await?;
+        let answer = Answer {
+            response,
+            url: target,
+        };
+        if !answer.response.status().is_success() {
+            return Err(self.transport().refusal(&call, answer, &shown_as).await);
+        }
+        check_stored(
+            &call.access.at,
+            &descriptor.digest,
+            answer.header(&CONTENT_DIGEST),
+        )?;
+        Ok(Pushed::Uploaded)
+    }
+
+    async fn session(&self, call: &Call, mounting: bool) -> Result<Session, RegistryError> {
+        let answer = self.transport().send(call).await?;
+        if answer.response.status() == StatusCode::CREATED && mounting {
+            return Ok(Session::Mounted);
+        }
+        let at = &call.access.at;
+        if answer.response.status() != StatusCode::ACCEPTED {
+            let status = answer.response.status().as_u16();
+            return Err(RegistryError::protocol(
+                at,
+                format!("an upload was opened with status {status}"),
+            ));
+        }
+        let location = answer
+            .header(&LOCATION)
+            .and_then(|location| join(&answer.url, location));
+        let location = location.ok_or_else(|| {
+            RegistryError::protocol(at, "it opened an upload without a readable location")
+        })?;
+        let bad = |problem| RegistryError::Redirect {
+            at: at.clone(),
+            target: shown(&location),
+            problem,
+        };
+        safe_target(&answer.url, &location).map_err(bad)?;
+        Ok(Session::At(
+            location,
+            crate::egress::answered_from(&answer.response),
+        ))
+    }
+
+    fn open_call(
+        &self,
+        repository: &RepositoryRef,
+        descriptor: &Descriptor,
+        from: Option<&Repository>,
+    ) -> Result<Call, RegistryError> {
+        let endpoint = self.endpoint(&repository.host)?;
+        let from = from.map(|from| endpoint.name_of(from));
+        let mount = from.as_ref().map(|from| {
+            format!(
+                "?mount={}&from={}",
+                percent(descriptor.digest.as_str()),
+                percent(from)
+            )
+        });
+        let path = format!("blobs/uploads/{}", mount.unwrap_or_default());
+        let (url, mut access) = self.address(repository, &path, Action::Push)?;
+        access.also_pull = from;
+        Ok(Call {
+            kind: RequestKind::Open,
+            method: Method::POST,
+            url,
+            headers: vec![(CONTENT_LENGTH, HeaderValue::from_static("0"))],
+            body: None,
+            lane: Lane::Small,
+            access,
+            missing: Missing::Repository,
+        })
+    }
+
+    /// Sends a streamed body and gives up where neither side moves.
+    async fn watched(
+        &self,
+        request: Request<Outgoing>,
+        reach: Reach,
+        (call, progress, size): (&Call, &Progress, u64),
+    ) -> Result<http::Response<hyper::body::Incoming>, RegistryError> {
+        let egress = self.transport().egress;
+        let sending = egress.once(
+            RequestKind::Upload,
+            request,
+            Route {
+                reach,
+                lane: Lane::Upload,
+            },
+        );
+        tokio::pin!(sending);
+        let timeouts = egress.timeouts();
+        let mut seen = 0;
+        loop {
+            let limit = if seen == size {
+                timeouts.commit
+            } else {
+                timeouts.idle
+            };
+            match tokio::time::timeout(limit, &mut sending).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                // The source's own error says more than the connection it broke.
+                Ok(Err(error)) => return Err(progress.failure().unwrap_or(error)),
+                Err(_) if progress.sent() == seen => return Err(stuck(call, seen, size, limit)),
+                Err(_) => seen = progress.sent(),
+            }
+        }
+    }
+}
+
+fn stuck(call: &Call, sent: u64, size: u64, limit: Duration) -> RegistryError {
+    let problem = format!("{sent} of {size} bytes were sent, then nothing moved for {limit:?}");
+    RegistryError::Slow {
+        at: call.access.at.clone(),
+        problem: problem.into(),
+    }
+}
+
+/// The session's URL with the digest that completes it.
+fn with_digest(url: &Uri, descriptor: &Descriptor) -> Option<Uri> {
+    let separator = if url.query().is_some() { '&' } else { '?' };
+    format!(
+        "{}{separator}digest={}",
+        url.to_string().trim_end_matches('?'),
+        percent(descriptor.digest.as_str())
+    )
+    .parse()
+    .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use fractal_core::artifact::Digest;
+
+    use super::*;
+
+    #[test]
+    fn the_digest_joins_whatever_query_the_location_has() {
+        let descriptor = Descriptor::new("x", Digest::sha256(b""), 0);
+        let end = format!("digest=sha256%3A{}", descriptor.digest.hex());
+        let check = |url: &str, expected: String| {
+            assert_eq!(
+                with_digest(&url.parse().unwrap(), &descriptor).unwrap(),
+                expected.as_str()
+            )
+        };
+        check("https://r.io/u/1", format!("https://r.io/u/1?{end}"));
+        check(
+            "https://r.io/u/1?_state=a%2Bb",
+            format!("https://r.io/u/1?_state=a%2Bb&{end}"),
+        );
+    }
+}
