@@ -8,7 +8,9 @@
 mod crashes;
 mod flow;
 mod gates;
+mod processes;
 mod random;
 mod rig;
 mod rows;
+mod scale;
 mod taking_in;

@@ -265,7 +265,10 @@ impl World {
                 };
                 worker.queue.settle(*claim, settlement).await.unwrap();
             }
-            self.rig.clock.advance(LEASE);
+            match agenda.idle(now) {
+                Some(idle) if idle <= LEASE => self.rig.clock.advance(idle),
+                _ => break,
+            }
         }
         for (key, wanted) in &self.wanted {
             let document = worker.queue.component(key).await.unwrap();
