@@ -1,1 +1,32 @@
-//! What every agent binary runs: due work, pass, settle; flags, logs, metrics, health.
+//! What every agent binary runs: due work -> pass -> settle, with backoff, shutdown, flags, logs, metrics and health.
+//!
+//! A cloud's crate implements [`Agent`] and calls [`main`]; nothing of the loop is written again.
+//! The loop knows no cloud: it sees a platform's steps as text and its faults as classes.
+
+mod agent;
+mod args;
+mod artifacts;
+mod backoff;
+mod command;
+mod content;
+mod exit;
+mod inputs;
+mod journal;
+mod secrets;
+mod service;
+mod settings;
+mod steady;
+mod stop;
+mod telemetry;
+mod worker;
+
+pub use agent::{Agent, Connected};
+pub use args::{QueueUrl, RuntimeArgs};
+pub use artifacts::{Artifacts, UNSUPPORTED_ON_TARGET};
+pub use command::main;
+pub use exit::Exit;
+pub use secrets::Secrets;
+pub use service::{Service, Status};
+pub use settings::Settings;
+pub use stop::{Stop, Stopper};
+pub use telemetry::metrics::Metrics;

@@ -27,9 +27,7 @@ pub struct Inputs {
     /// Outputs of the components it depends on.
     pub dependencies: BTreeMap<ComponentId, Outputs>,
     /// Components it links to. Their outputs may not be there yet.
-    pub links_out: Vec<Peer>,
-    /// Components that link to it.
-    pub links_in: Vec<Peer>,
+    pub links: Vec<Peer>,
     /// Secrets that its parameters refer to, by name.
     pub secrets: BTreeMap<String, Value>,
 }

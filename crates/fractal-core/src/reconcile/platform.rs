@@ -170,6 +170,8 @@ pub struct Needs {
     pub accepts: &'static [ArtifactKind],
     /// The component's `packageType`.
     pub package_type: Option<PackageType>,
+    /// Largest single layer that can possibly be deployed, in bytes: refused from the manifest, before a byte is read.
+    pub size_max: u64,
     /// CPU architectures the target runs, the preferred first, in Go's words.
     pub architectures: &'static [&'static str],
 }

@@ -1,0 +1,314 @@
+//! Exactly the calls to AWS that are used. Nothing outside this module and its children names the SDK.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use aws_sdk_lambda::operation::create_function::builders::CreateFunctionFluentBuilder;
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{Architecture, Environment, FunctionCode, PackageType, Runtime};
+use bytes::BytesMut;
+use fractal_aws::{Failure, Session};
+use fractal_core::reconcile::{Content, Owner};
+
+use crate::desired::{Code, DIGEST_TAG, Desired, tags};
+use crate::error::Error;
+use crate::observed::{Function, Variables};
+use crate::place::{Place, Staged};
+
+mod read;
+mod staging;
+
+/// Clients of one region.
+#[derive(Clone)]
+struct Clients {
+    lambda: aws_sdk_lambda::Client,
+    s3: aws_sdk_s3::Client,
+}
+
+/// The calls, over all regions of the account.
+pub(crate) struct Api {
+    session: Session,
+    regions: Mutex<BTreeMap<String, Clients>>,
+    /// Large inline zips one at a time: each is held in memory twice, once as base64.
+    inline: tokio::sync::Semaphore,
+}
+
+impl Api {
+    pub(crate) fn new(session: Session) -> Self {
+        Self {
+            session,
+            regions: Mutex::default(),
+            inline: tokio::sync::Semaphore::new(1),
+        }
+    }
+
+    fn clients(&self, region: &str) -> Clients {
+        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || {
+            let config = self.session.config(region);
+            // Path style: a bucket may have dots in its name, and emulators have no wildcard names.
+            let s3 = aws_sdk_s3::config::Builder::from(&config)
+                .force_path_style(true)
+                .build();
+            Clients {
+                lambda: aws_sdk_lambda::Client::new(&config),
+                s3: aws_sdk_s3::Client::from_conf(s3),
+            }
+        };
+        regions
+            .entry(region.to_owned())
+            .or_insert_with(make)
+            .clone()
+    }
+
+    fn lambda(&self, place: &Place) -> aws_sdk_lambda::Client {
+        self.clients(&place.region).lambda
+    }
+
+    pub(crate) async fn function(&self, place: &Place) -> Result<Option<Function>, Error> {
+        let answer = self
+            .lambda(place)
+            .get_function()
+            .function_name(&place.name)
+            .send()
+            .await;
+        match answer.map_err(|error| Failure::new("GetFunction", error)) {
+            Ok(answer) => Ok(Some(read::function(answer))),
+            Err(failure) if failure.is("ResourceNotFoundException") => Ok(None),
+            Err(failure) => Err(Error::Call(failure)),
+        }
+    }
+
+    /// Revision and code hash of every function of a region: the survey's stamps.
+    pub(crate) async fn functions(&self, region: &str) -> Result<Vec<(String, String)>, Error> {
+        let client = self.clients(region).lambda;
+        let mut all = Vec::new();
+        let mut marker = None;
+        loop {
+            let page = client
+                .list_functions()
+                .max_items(50)
+                .set_marker(marker)
+                .send()
+                .await;
+            let page = page.map_err(|error| Error::Call(Failure::new("ListFunctions", error)))?;
+            all.extend(page.functions().iter().map(read::stamp));
+            marker = page.next_marker;
+            if marker.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    pub(crate) async fn create(
+        &self,
+        owner: &Owner,
+        place: &Place,
+        desired: &Desired,
+        content: &dyn Content,
+    ) -> Result<(), Error> {
+        let settings = &desired.settings;
+        let variables = settings
+            .environment
+            .iter()
+            .map(|(name, value)| (name.clone(), value.expose().to_owned()))
+            .collect();
+        let mut call = self
+            .lambda(place)
+            .create_function()
+            .function_name(&place.name)
+            .role(&settings.role)
+            .memory_size(settings.memory)
+            .timeout(settings.timeout)
+            .architectures(Architecture::from(settings.architecture))
+            .environment(environment(&Variables(variables)))
+            .set_runtime(settings.runtime.as_deref().map(Runtime::from))
+            .set_handler(settings.handler.clone());
+        for (key, value) in tags(owner, &desired.digest) {
+            call = call.tags(key, value);
+        }
+        self.send_create(call, desired, content).await
+    }
+
+    async fn send_create(
+        &self,
+        call: CreateFunctionFluentBuilder,
+        desired: &Desired,
+        content: &dyn Content,
+    ) -> Result<(), Error> {
+        let code = FunctionCode::builder();
+        let (kind, code, _one_at_a_time) = match &desired.code {
+            Code::Image { uri, .. } => (PackageType::Image, code.image_uri(uri), None),
+            Code::Zip {
+                staged: Some(staged),
+                ..
+            } => (
+                PackageType::Zip,
+                code.s3_bucket(&staged.bucket).s3_key(&staged.key),
+                None,
+            ),
+            Code::Zip { .. } => {
+                let (zip, permit) = self.inline(desired, content).await?;
+                (PackageType::Zip, code.zip_file(zip), Some(permit))
+            }
+        };
+        let answer = call.package_type(kind).code(code.build()).send().await;
+        answer
+            .map(|_| ())
+            .map_err(|error| Error::Call(Failure::new("CreateFunction", error)))
+    }
+
+    pub(crate) async fn update_code(
+        &self,
+        place: &Place,
+        desired: &Desired,
+        revision: &str,
+        content: &dyn Content,
+    ) -> Result<(), Error> {
+        let call = self
+            .lambda(place)
+            .update_function_code()
+            .function_name(&place.name)
+            .revision_id(revision)
+            .architectures(Architecture::from(desired.settings.architecture));
+        let (call, _one_at_a_time) = match &desired.code {
+            Code::Image { uri, .. } => (call.image_uri(uri), None),
+            Code::Zip {
+                staged: Some(staged),
+                ..
+            } => (call.s3_bucket(&staged.bucket).s3_key(&staged.key), None),
+            Code::Zip { .. } => {
+                let (zip, permit) = self.inline(desired, content).await?;
+                (call.zip_file(zip), Some(permit))
+            }
+        };
+        call.send()
+            .await
+            .map(|_| ())
+            .map_err(|error| Error::Call(Failure::new("UpdateFunctionCode", error)))
+    }
+
+    pub(crate) async fn update_settings(
+        &self,
+        place: &Place,
+        desired: &Desired,
+        variables: &Variables,
+        revision: &str,
+    ) -> Result<(), Error> {
+        let settings = &desired.settings;
+        let call = self
+            .lambda(place)
+            .update_function_configuration()
+            .function_name(&place.name)
+            .revision_id(revision)
+            .role(&settings.role)
+            .memory_size(settings.memory)
+            .timeout(settings.timeout)
+            .environment(environment(variables))
+            .set_runtime(settings.runtime.as_deref().map(Runtime::from))
+            .set_handler(settings.handler.clone());
+        call.send()
+            .await
+            .map(|_| ())
+            .map_err(|error| Error::Call(Failure::new("UpdateFunctionConfiguration", error)))
+    }
+
+    pub(crate) async fn mark(&self, place: &Place, digest: &str) -> Result<(), Error> {
+        let call = self
+            .lambda(place)
+            .tag_resource()
+            .resource(place.arn())
+            .tags(DIGEST_TAG, digest);
+        call.send()
+            .await
+            .map(|_| ())
+            .map_err(|error| Error::Call(Failure::new("TagResource", error)))
+    }
+
+    /// Deletes the function; one that is gone already is as well.
+    pub(crate) async fn delete(&self, place: &Place) -> Result<(), Error> {
+        let answer = self
+            .lambda(place)
+            .delete_function()
+            .function_name(&place.name)
+            .send()
+            .await;
+        match answer.map_err(|error| Failure::new("DeleteFunction", error)) {
+            Err(failure) if !failure.is("ResourceNotFoundException") => Err(Error::Call(failure)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads one function's entry: the least that shows whether the credentials may read at all.
+    pub(crate) async fn probe(&self) -> Result<String, Error> {
+        let region = self.session.region();
+        let page = self
+            .clients(region)
+            .lambda
+            .list_functions()
+            .max_items(1)
+            .send()
+            .await;
+        page.map_err(|error| Error::Call(Failure::new("ListFunctions", error)))?;
+        Ok(format!(
+            "account {}, region {region}",
+            self.session.account()
+        ))
+    }
+
+    /// Whether the staging bucket can be used from the default region.
+    pub(crate) async fn probe_bucket(&self, bucket: &str) -> Result<String, Error> {
+        staging::probe(&self.clients(self.session.region()).s3, bucket).await
+    }
+
+    pub(crate) async fn is_staged(
+        &self,
+        place: &Place,
+        object: &Staged,
+        size: u64,
+    ) -> Result<bool, Error> {
+        staging::is_there(&self.clients(&place.region).s3, object, size).await
+    }
+
+    pub(crate) async fn stage(
+        &self,
+        place: &Place,
+        object: &Staged,
+        desired: &Desired,
+        content: &dyn Content,
+    ) -> Result<(), Error> {
+        let Code::Zip { from, layer, .. } = &desired.code else {
+            return Err(Error::Unplanned);
+        };
+        let bytes = content.open(from, layer).await?;
+        staging::put(&self.clients(&place.region).s3, object, layer, bytes).await
+    }
+
+    pub(crate) async fn unstage(&self, place: &Place, object: &Staged) -> Result<(), Error> {
+        staging::delete(&self.clients(&place.region).s3, object).await
+    }
+
+    /// The zip as a whole: the API takes it as base64 within JSON.
+    async fn inline(
+        &self,
+        desired: &Desired,
+        content: &dyn Content,
+    ) -> Result<(Blob, tokio::sync::SemaphorePermit<'_>), Error> {
+        let Code::Zip { from, layer, .. } = &desired.code else {
+            return Err(Error::Unplanned);
+        };
+        let permit = self.inline.acquire().await.map_err(|_| Error::Unplanned)?;
+        let mut stream = content.open(from, layer).await?;
+        let mut zip = BytesMut::new();
+        while let Some(piece) = stream.next().await? {
+            zip.extend_from_slice(&piece);
+        }
+        Ok((Blob::new(zip), permit))
+    }
+}
+
+fn environment(variables: &Variables) -> Environment {
+    Environment::builder()
+        .set_variables(Some(variables.0.clone().into_iter().collect()))
+        .build()
+}

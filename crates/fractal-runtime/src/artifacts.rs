@@ -1,0 +1,172 @@
+//! Artifacts: which digest a reference means now, and what its bytes say.
+//!
+//! One digest cache per process: a tag is asked for once per interval, however many components share it; a digest never.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use fractal_core::artifact::resolve::{RegistryMap, RegistryPrefix, resolve};
+use fractal_core::artifact::{ArtifactKind, Digest, Facts, Reference};
+use fractal_core::contract::Environment;
+use fractal_core::reconcile::{Artifact, Needs};
+use fractal_core::{Fault, Reason};
+use fractal_registry::Registry;
+
+mod facts;
+
+/// The target cannot run artifacts of this kind.
+pub const UNSUPPORTED_ON_TARGET: Reason = Reason::new("UnsupportedOnTarget");
+/// No registry is mapped for the provider.
+const REGISTRY_UNRESOLVED: Reason = Reason::new("RegistryUnresolved");
+
+/// Facts kept in memory.
+const FACTS_MAX: usize = 64;
+
+/// The process's view of registries.
+#[derive(Clone)]
+pub struct Artifacts {
+    registry: Registry,
+    interval: Duration,
+    tags: Arc<Mutex<HashMap<Reference, Slot>>>,
+    facts: Arc<Mutex<Vec<(Wanted, Arc<Facts>)>>>,
+}
+
+/// One tag's digest; the lock is held while it is asked for, so that others wait for the same answer.
+type Slot = Arc<tokio::sync::Mutex<Option<(Digest, Instant)>>>;
+
+/// What facts are a function of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Wanted {
+    digest: Digest,
+    package_type: Option<fractal_core::artifact::PackageType>,
+    architectures: &'static [&'static str],
+    accepts: &'static [ArtifactKind],
+}
+
+impl Artifacts {
+    /// Artifacts through `registry`; a tag's digest is believed for `interval`.
+    #[must_use]
+    pub fn new(registry: Registry, interval: Duration) -> Self {
+        Self {
+            registry,
+            interval,
+            tags: Arc::default(),
+            facts: Arc::default(),
+        }
+    }
+
+    /// The client underneath.
+    #[must_use]
+    pub const fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The digest that a component's artifact means now. `fresh` asks the registry even where an answer is at hand.
+    ///
+    /// # Errors
+    /// Where no registry is known for it, or the registry does not have it.
+    pub async fn resolve(
+        &self,
+        needs: &Needs,
+        provider: &str,
+        environment: &Environment,
+        agent: Option<&RegistryPrefix>,
+        fresh: bool,
+    ) -> Result<Artifact, Fault> {
+        let resolution = resolve(&needs.artifact, provider, &registries(environment)?, agent).map_err(|error| {
+            Fault::blocked(REGISTRY_UNRESOLVED, "the artifact cannot be located")
+                .at(format!("parameters.{}", needs.parameter))
+                .because(fractal_core::fault::chain(&error))
+                .next(format!("map {provider} in environment.parameters.registries, or name the registry in the reference"))
+        })?;
+        let reference = resolution.reference;
+        let digest = self.digest(&reference, fresh).await?;
+        Ok(Artifact { reference, digest })
+    }
+
+    async fn digest(&self, reference: &Reference, fresh: bool) -> Result<Digest, Fault> {
+        if let Some(digest) = reference.digest() {
+            return Ok(digest.clone());
+        }
+        let slot = self.slot(reference);
+        let mut known = slot.lock().await;
+        match &*known {
+            Some((digest, at)) if !fresh && at.elapsed() < self.interval => Ok(digest.clone()),
+            _ => {
+                let digest = self.registry.resolve(reference).await?.digest;
+                *known = Some((digest.clone(), Instant::now()));
+                Ok(digest)
+            }
+        }
+    }
+
+    /// Slots nobody waits for and whose answer is long outdated go, so that the map follows what is deployed.
+    fn slot(&self, reference: &Reference) -> Slot {
+        let mut tags = self.tags.lock().unwrap_or_else(PoisonError::into_inner);
+        let outdated = self.interval * 10;
+        tags.retain(|_, slot| {
+            Arc::strong_count(slot) > 1
+                || slot.try_lock().is_ok_and(|known| {
+                    known
+                        .as_ref()
+                        .is_some_and(|(_, at)| at.elapsed() < outdated)
+                })
+        });
+        tags.entry(reference.clone()).or_default().clone()
+    }
+
+    /// What the artifact's bytes say. Read once per digest and way of reading.
+    ///
+    /// # Errors
+    /// Where the artifact cannot be read, or is not what the target runs.
+    pub async fn facts(&self, artifact: &Artifact, needs: &Needs) -> Result<Arc<Facts>, Fault> {
+        let wanted = Wanted {
+            digest: artifact.digest.clone(),
+            package_type: needs.package_type,
+            architectures: needs.architectures,
+            accepts: needs.accepts,
+        };
+        if let Some(facts) = self.known(&wanted) {
+            return Ok(facts);
+        }
+        let facts = Arc::new(facts::read(&self.registry, artifact, needs).await?);
+        let mut all = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= FACTS_MAX {
+            all.remove(0);
+        }
+        all.push((wanted, facts.clone()));
+        Ok(facts)
+    }
+
+    fn known(&self, wanted: &Wanted) -> Option<Arc<Facts>> {
+        let all = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter()
+            .find(|(known, _)| known == wanted)
+            .map(|(_, facts)| facts.clone())
+    }
+}
+
+/// `environment.parameters.registries`: provider to `host[/prefix]`.
+fn registries(environment: &Environment) -> Result<RegistryMap, Fault> {
+    let mut map = RegistryMap::default();
+    for (provider, registry) in environment.parameters.text_map("registries")? {
+        let prefix =
+            registry
+                .parse()
+                .map_err(|error: fractal_core::artifact::ReferenceError| {
+                    Fault::blocked(
+                        REGISTRY_UNRESOLVED,
+                        "a registry of the environment cannot be read",
+                    )
+                    .at(format!(
+                        "environment.parameters.registries.{}",
+                        provider.escape_debug()
+                    ))
+                    .because(fractal_core::fault::chain(&error))
+                    .next("write it as host or host/prefix")
+                })?;
+        map.insert(&provider, prefix);
+    }
+    Ok(map)
+}
