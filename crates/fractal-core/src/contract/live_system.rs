@@ -66,6 +66,10 @@ fn percent_decode(segment: &str) -> Option<String> {
     while let Some((first, tail)) = rest.split_first() {
         if *first == b'%' {
             let hex = std::str::from_utf8(tail.get(..2)?).ok()?;
+            // The number parser would take a sign.
+            hex.bytes()
+                .all(|byte| byte.is_ascii_hexdigit())
+                .then_some(())?;
             bytes.push(u8::from_str_radix(hex, 16).ok()?);
             rest = tail.get(2..)?;
         } else {

@@ -23,6 +23,8 @@ pub const ALIAS_CONFLICT: Reason = Reason::new("AliasConflict");
 
 /// Largest body taken, in bytes.
 pub const BODY_MAX: usize = 8 * 1024 * 1024;
+/// Longest part of a key that is shown in a message, in characters.
+const SHOWN: usize = 64;
 /// Most components a live system may have.
 pub const COMPONENTS_MAX: usize = 1000;
 
@@ -56,6 +58,9 @@ pub enum WireError {
         #[source]
         source: IdError,
     },
+    /// The environment's id is malformed.
+    #[error("`$.environment.id` is no environment id")]
+    Environment(#[source] serde_json::Error),
     /// Two names of one parameter carry different values.
     #[error(
         "component `{component}` sets `{first}` and `{second}`, which mean the same, to different values"
@@ -140,8 +145,7 @@ fn environment(root: &Map<String, Value>) -> Result<Environment, WireError> {
         .get("id")
         .ok_or_else(|| field("$.environment.id", "an object {type, ownerId, shortName}"))?;
     object(id, "$.environment.id")?;
-    let id = serde_json::from_value(id.clone())
-        .map_err(|error| field("$.environment.id", &error.to_string()))?;
+    let id = serde_json::from_value(id.clone()).map_err(WireError::Environment)?;
     let parameters = optional_object(environment, "parameters", "$.environment")?;
     Ok(Environment { id, parameters })
 }
@@ -188,7 +192,12 @@ fn components(
     }
     map.iter()
         .map(|(key, value)| {
-            let path = format!("$.blueprintMap.{}", key.escape_debug());
+            let shown: String = key
+                .chars()
+                .take(SHOWN)
+                .flat_map(char::escape_debug)
+                .collect();
+            let path = format!("$.blueprintMap.{shown}");
             let id: ComponentId = key.parse().map_err(|source| WireError::Id {
                 path: path.clone(),
                 source,
@@ -238,15 +247,7 @@ impl Draft<'_> {
         let offer: Offer = offer
             .parse()
             .map_err(|source| self.id_error("type", source))?;
-        let mut parameters = optional_object(raw, "parameters", self.path)?;
-        merge(parameters.as_map_mut(), blueprint);
-        aliases::fold(&offer, parameters.as_map_mut()).map_err(|(first, second)| {
-            WireError::Alias {
-                component: self.id.clone(),
-                first,
-                second,
-            }
-        })?;
+        let parameters = self.parameters(raw, blueprint, &offer)?;
         Ok(Component {
             live_system: self.live_system.clone(),
             id: self.id.clone(),
@@ -258,6 +259,28 @@ impl Draft<'_> {
             links: self.links(raw)?,
             environment: self.environment.clone(),
         })
+    }
+
+    /// Both sides are folded before they are merged: a blueprint wins whatever name the client uses for the same parameter.
+    fn parameters(
+        &self,
+        raw: &Map<String, Value>,
+        blueprint: Option<&Map<String, Value>>,
+        offer: &Offer,
+    ) -> Result<Params, WireError> {
+        let fold = |parameters: &mut Map<String, Value>| {
+            aliases::fold(offer, parameters).map_err(|(first, second)| WireError::Alias {
+                component: self.id.clone(),
+                first,
+                second,
+            })
+        };
+        let mut parameters = optional_object(raw, "parameters", self.path)?;
+        fold(parameters.as_map_mut())?;
+        let mut blueprint = blueprint.cloned().unwrap_or_default();
+        fold(&mut blueprint)?;
+        merge(parameters.as_map_mut(), blueprint);
+        Ok(parameters)
     }
 
     /// Order is kept and repetitions are dropped: old clients send the platform's id twice.
@@ -305,12 +328,8 @@ impl Draft<'_> {
 }
 
 /// A blueprint's value wins where it is not empty.
-fn merge(parameters: &mut Map<String, Value>, blueprint: Option<&Map<String, Value>>) {
-    for (key, value) in blueprint.into_iter().flatten() {
-        if !is_empty(value) {
-            parameters.insert(key.clone(), value.clone());
-        }
-    }
+fn merge(parameters: &mut Map<String, Value>, blueprint: Map<String, Value>) {
+    parameters.extend(blueprint.into_iter().filter(|(_, value)| !is_empty(value)));
 }
 
 fn is_empty(value: &Value) -> bool {

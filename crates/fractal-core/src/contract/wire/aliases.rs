@@ -51,20 +51,23 @@ const OFFERS: &[(&str, &[&str])] = &[
 const DATABRICKS_JOB: &str = "BigData.PaaS.DatabricksJob";
 
 pub(super) fn offer(wire: &str, provider: Option<&str>) -> String {
-    if let (DATABRICKS_JOB, Some(provider @ ("AWS" | "Azure" | "GCP"))) = (wire, provider) {
-        let prefix = if provider == "Azure" {
-            "Azure"
-        } else if provider == "AWS" {
-            "Aws"
-        } else {
-            "Gcp"
-        };
+    if let (DATABRICKS_JOB, Some(prefix)) = (wire, provider.and_then(databricks_prefix)) {
         return format!("BigData.PaaS.{prefix}DatabricksJob");
     }
     let known = OFFERS
         .iter()
         .find(|(_, spellings)| spellings.contains(&wire));
     known.map_or(wire, |(canonical, _)| canonical).to_owned()
+}
+
+/// The Java SDK sends providers in upper case.
+fn databricks_prefix(provider: &str) -> Option<&'static str> {
+    match provider.to_ascii_uppercase().as_str() {
+        "AWS" => Some("Aws"),
+        "AZURE" => Some("Azure"),
+        "GCP" => Some("Gcp"),
+        _ => None,
+    }
 }
 
 type Aliases = &'static [(&'static str, &'static [&'static str])];
