@@ -18,6 +18,7 @@ pub(crate) mod ask;
 pub(crate) mod changes;
 pub(crate) mod claim;
 pub(crate) mod desired;
+mod fence;
 mod follow;
 pub(crate) mod gate;
 mod gather;
@@ -25,11 +26,14 @@ pub(crate) mod presence;
 pub(crate) mod settle;
 mod sight;
 pub(crate) mod sweep;
+mod systems;
+mod take;
 pub(crate) mod view;
 pub(crate) mod wake;
 
 use gather::gather;
 use sight::Sightings;
+use systems::Systems;
 
 /// Writers that were faster in a row before a change is given up. Each of them made progress.
 const ATTEMPTS_MAX: u32 = 1000;
@@ -44,6 +48,7 @@ struct Inner {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     sightings: Sightings,
+    systems: Systems,
 }
 
 /// What becomes of a document, and what the caller of [`Queue::change`] gets.
@@ -62,6 +67,7 @@ impl Queue {
                 store,
                 clock,
                 sightings: Sightings::default(),
+                systems: Systems::default(),
             }),
         }
     }

@@ -1,7 +1,7 @@
 //! Document keys: ids percent-encoded, so that a key is a path of its parts and one prefix is one live system.
 
 use fractal_core::artifact::Digest;
-use fractal_core::contract::{ComponentKey, EnvironmentId, LiveSystemId, Offer};
+use fractal_core::contract::{ComponentId, ComponentKey, EnvironmentId, LiveSystemId, Offer};
 
 pub(crate) const COMPONENTS: &str = "component/";
 pub(crate) const LIVE_SYSTEMS: &str = "live-system/";
@@ -17,6 +17,11 @@ pub(crate) fn live_system(id: &LiveSystemId) -> String {
 /// All components of one live system, under every offer and environment they ever had.
 pub(crate) fn components_of(id: &LiveSystemId) -> String {
     format!("{COMPONENTS}{}/", encode(id.as_str()))
+}
+
+/// One component of a live system, under every offer and environment it ever had.
+pub(crate) fn component_of(id: &LiveSystemId, component: &ComponentId) -> String {
+    format!("{}{}/", components_of(id), encode(component.as_str()))
 }
 
 pub(crate) fn component(key: &ComponentKey) -> String {

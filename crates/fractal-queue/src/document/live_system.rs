@@ -45,6 +45,9 @@ pub struct Entry {
     pub environment: Option<EnvironmentId>,
     /// The content address of its body.
     pub body: Digest,
+    /// The components it depends on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependencies: Vec<ComponentId>,
     /// The live system's generation that last changed it.
     pub generation: u64,
 }
@@ -96,6 +99,14 @@ impl LiveSystemDocument {
             .filter(|entry| self.key(&key.component, entry) == *key)
     }
 
+    /// The components that depend on one of its components.
+    pub(crate) fn dependents(&self, id: &ComponentId) -> impl Iterator<Item = ComponentKey> {
+        self.components
+            .iter()
+            .filter(move |(_, entry)| entry.dependencies.contains(id))
+            .map(|(id, entry)| self.key(id, entry))
+    }
+
     /// Sets a component at `generation`, unless it is there already with this body. Gives its generation back.
     pub(crate) fn set(&mut self, component: &Component, body: &Digest, generation: u64) -> u64 {
         let key = component.key();
@@ -107,6 +118,7 @@ impl LiveSystemDocument {
             offer: key.offer,
             environment,
             body: body.clone(),
+            dependencies: component.dependencies.clone(),
             generation,
         };
         self.components.insert(key.component, entry);

@@ -2,7 +2,6 @@
 //!
 //! Every write is guarded by generations, so that a follower that slept over a newer flip changes nothing.
 
-use fractal_core::artifact::Digest;
 use fractal_core::contract::{ComponentKey, LiveSystemId};
 
 use super::{Edit, Queue, by_key, gate, gather};
@@ -17,15 +16,8 @@ const ROUNDS_MAX: u32 = 100;
 
 /// One difference between a live system's document and a component's.
 enum Mend {
-    Want {
-        key: ComponentKey,
-        generation: u64,
-        body: Digest,
-    },
-    Unwant {
-        key: ComponentKey,
-        generation: u64,
-    },
+    Want { key: ComponentKey, wanted: Wanted },
+    Unwant { key: ComponentKey, generation: u64 },
 }
 
 impl Queue {
@@ -99,17 +91,7 @@ impl Queue {
     async fn mend(&self, mend: Mend) -> Result<(), QueueError> {
         let now = self.clock().wall();
         match mend {
-            Mend::Want {
-                key,
-                generation,
-                body,
-            } => {
-                let dependencies = self.body_at(&body, &key).await?.dependencies;
-                let wanted = Wanted {
-                    generation,
-                    body,
-                    dependencies,
-                };
+            Mend::Want { key, wanted } => {
                 self.change(&key::component(&key), |found: Option<ComponentDocument>| {
                     Ok(match found {
                         None => {
@@ -163,10 +145,14 @@ fn differences(
             .get(&component)
             .is_none_or(|document| document.generation < entry.generation)
         {
-            mends.push(Mend::Want {
-                key: component,
+            let wanted = Wanted {
                 generation: entry.generation,
                 body: entry.body.clone(),
+                dependencies: entry.dependencies.clone(),
+            };
+            mends.push(Mend::Want {
+                key: component,
+                wanted,
             });
         }
     }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{Queue, presence};
 use crate::document::component::ComponentDocument;
+use crate::document::key;
 use crate::error::QueueError;
 
 /// Outputs of a component's dependencies, by their ids.
@@ -38,10 +39,14 @@ impl Queue {
         document: &ComponentDocument,
         body: Option<&Component>,
     ) -> Result<Gate, QueueError> {
-        let siblings = self.components(&document.key.live_system).await?;
+        let id = &document.key.live_system;
         let Some(body) = body else {
-            return Ok(deletion(document, &siblings));
+            return Ok(deletion(document, &self.components(id).await?));
         };
+        let mut siblings = Vec::new();
+        for dependency in &body.dependencies {
+            siblings.extend(self.read_all(&key::component_of(id, dependency)).await?);
+        }
         let settled = document.synced == document.generation;
         let mut outputs = DependencyOutputs::new();
         for id in &body.dependencies {

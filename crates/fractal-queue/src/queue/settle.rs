@@ -9,6 +9,7 @@ use fractal_core::status::Status;
 use super::Queue;
 use super::claim::Claim;
 use crate::document::component::{ComponentDocument, Record};
+use crate::document::key;
 use crate::error::QueueError;
 
 /// Why others are woken.
@@ -84,23 +85,30 @@ impl Queue {
     }
 
     async fn wake_dependents(&self, key: &ComponentKey) -> Result<(), QueueError> {
-        let all = self.components(&key.live_system).await?;
-        let waiting = all
-            .into_iter()
-            .filter(|other| !other.tombstone && other.dependencies.contains(&key.component));
-        self.wake_keys(waiting.map(|document| document.key), DEPENDENCY_CHANGED)
+        let Some(system) = self.system(&key.live_system).await? else {
+            return Ok(());
+        };
+        self.wake_keys(system.dependents(&key.component), DEPENDENCY_CHANGED)
             .await
             .map(drop)
     }
 
     async fn after_gone(&self, claim: &Claim) -> Result<(), QueueError> {
-        let waiting = self.components(&claim.key.live_system).await?;
-        let waiting = waiting.into_iter().filter(|other| {
-            other.tombstone && claim.document.dependencies.contains(&other.key.component)
-        });
-        self.wake_keys(waiting.map(|document| document.key), DEPENDENT_GONE)
+        let id = &claim.key.live_system;
+        for dependency in &claim.document.dependencies {
+            let mut waiting: Vec<ComponentDocument> =
+                self.read_all(&key::component_of(id, dependency)).await?;
+            waiting.retain(|document| document.tombstone);
+            self.wake_keys(
+                waiting.into_iter().map(|document| document.key),
+                DEPENDENT_GONE,
+            )
             .await?;
-        self.follow(&claim.key.live_system).await
+        }
+        // The live system's document goes with its last component.
+        let last = self.system(id).await?.is_none_or(|system| system.removed)
+            && self.store().list(&key::components_of(id)).await?.is_empty();
+        if last { self.follow(id).await } else { Ok(()) }
     }
 }
 

@@ -2,9 +2,11 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
 
+mod agendas;
 mod crashes;
 mod flow;
 mod gates;

@@ -97,7 +97,7 @@ async fn another_offer_is_another_key_and_the_old_one_is_removed() {
     agent.in_sync(claim).await;
     posted["blueprintMap"]["api"]["type"] = json!("CustomWorkloads.FaaS.GcpFunction");
     let receipt = submit(&agent, &posted, Shrink::Hold).await.unwrap();
-    assert_eq!(receipt.removed, [old.clone()]);
+    assert_eq!(receipt.removed, std::slice::from_ref(&old));
     assert!(agent.document(&old).await.tombstone);
     assert_eq!(agent.due().await, ["api", "api"]);
     // Back again before the old one was removed: its record is still there.
