@@ -31,7 +31,10 @@ mod tests {
             }
             let head = String::from_utf8(head).unwrap();
             let chunks: usize = head.split('/').nth(2).unwrap().parse().unwrap();
-            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", chunks * CHUNK);
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                chunks * CHUNK
+            );
             socket.write_all(answer.as_bytes()).await.unwrap();
             for number in 0..chunks {
                 socket.write_all(&chunk(number)).await.unwrap();
@@ -42,7 +45,10 @@ mod tests {
     /// The process's peak resident memory, in KiB.
     fn peak() -> u64 {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmHWM:"))
+            .unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 

@@ -13,28 +13,56 @@ mod tests {
     use fractal_core::artifact::kind::media_type;
     use fractal_core::artifact::{Descriptor, Digest, ImageIndex, ImageManifest, Reference};
     use fractal_core::{Class, Fault};
-    use fractal_registry::{Copied, Credential, Options, Registry, RegistryError, RepositoryRef, RequestKind, RetryPolicy, StaticCredentials, copy};
-    use fractal_simcloud::{Action, Filter, Registry as Simulated, RegistryAuth, RegistryConfig, Rule};
+    use fractal_registry::{
+        Copied, Credential, Options, Registry, RegistryError, RepositoryRef, RequestKind,
+        RetryPolicy, StaticCredentials, copy,
+    };
+    use fractal_simcloud::{
+        Action, Filter, Registry as Simulated, RegistryAuth, RegistryConfig, Rule,
+    };
 
     const USER: &str = "publisher";
     const PASSWORD: &str = "canary-password";
 
     fn basic() -> RegistryAuth {
-        RegistryAuth::Basic { username: USER.into(), password: PASSWORD.into() }
+        RegistryAuth::Basic {
+            username: USER.into(),
+            password: PASSWORD.into(),
+        }
     }
 
     fn bearer(anonymous_pull: bool) -> RegistryAuth {
-        RegistryAuth::Bearer { username: USER.into(), password: PASSWORD.into(), token_seconds: 300, anonymous_pull }
+        RegistryAuth::Bearer {
+            username: USER.into(),
+            password: PASSWORD.into(),
+            token_seconds: 300,
+            anonymous_pull,
+        }
     }
 
     async fn simulated(auth: RegistryAuth) -> Simulated {
-        Simulated::start(RegistryConfig { auth, ..RegistryConfig::default() }).await.unwrap()
+        Simulated::start(RegistryConfig {
+            auth,
+            ..RegistryConfig::default()
+        })
+        .await
+        .unwrap()
     }
 
     fn client(host: &str, credential: Credential) -> Registry {
         let credentials = BTreeMap::from([(host.parse().unwrap(), credential)]);
-        let retry = RetryPolicy { base: Duration::from_millis(1), cap: Duration::from_millis(2), ..RetryPolicy::default() };
-        Registry::new(Options { credentials: Arc::new(StaticCredentials::new(credentials)), retry, seed: Some(1), ..Options::default() }).unwrap()
+        let retry = RetryPolicy {
+            base: Duration::from_millis(1),
+            cap: Duration::from_millis(2),
+            ..RetryPolicy::default()
+        };
+        Registry::new(Options {
+            credentials: Arc::new(StaticCredentials::new(credentials)),
+            retry,
+            seed: Some(1),
+            ..Options::default()
+        })
+        .unwrap()
     }
 
     fn descriptor(media_type: &str, bytes: &[u8]) -> Descriptor {
@@ -44,16 +72,33 @@ mod tests {
     /// An index of one image of two blobs, under `reference`.
     async fn publish(registry: &Registry, reference: &Reference) -> Result<Digest, RegistryError> {
         let repository = RepositoryRef::from(reference);
-        let (config, layer) = (Bytes::from_static(b"{}"), Bytes::from("layer ".repeat(60_000)));
+        let (config, layer) = (
+            Bytes::from_static(b"{}"),
+            Bytes::from("layer ".repeat(60_000)),
+        );
         for blob in [&config, &layer] {
-            registry.push_blob(&repository, &descriptor("x", blob), blob, None).await?;
+            registry
+                .push_blob(&repository, &descriptor("x", blob), blob, None)
+                .await?;
         }
-        let image = ImageManifest::new(None, descriptor(media_type::OCI_CONFIG, &config), vec![descriptor(media_type::OCI_LAYER, &layer)]);
+        let image = ImageManifest::new(
+            None,
+            descriptor(media_type::OCI_CONFIG, &config),
+            vec![descriptor(media_type::OCI_LAYER, &layer)],
+        );
         let image = Bytes::from(serde_json::to_vec(&image).unwrap());
         let entry = descriptor(media_type::OCI_MANIFEST, &image);
-        registry.push_manifest(&reference.pinned(&entry.digest), image, media_type::OCI_MANIFEST).await?;
+        registry
+            .push_manifest(
+                &reference.pinned(&entry.digest),
+                image,
+                media_type::OCI_MANIFEST,
+            )
+            .await?;
         let index = Bytes::from(serde_json::to_vec(&ImageIndex::new(vec![entry])).unwrap());
-        registry.push_manifest(reference, index, media_type::OCI_INDEX).await
+        registry
+            .push_manifest(reference, index, media_type::OCI_INDEX)
+            .await
     }
 
     fn reference(server: &Simulated, rest: &str) -> Reference {
@@ -67,14 +112,37 @@ mod tests {
             let registry = client(&server.host(), Credential::basic(USER, PASSWORD));
             let tagged = reference(&server, "team/app:1");
             let digest = publish(&registry, &tagged).await.unwrap();
-            assert_eq!(registry.resolve(&tagged).await.unwrap().digest, digest, "{auth:?}");
+            assert_eq!(
+                registry.resolve(&tagged).await.unwrap().digest,
+                digest,
+                "{auth:?}"
+            );
             let index = registry.manifest(&tagged, &digest).await.unwrap();
-            let fractal_core::artifact::Manifest::Index(index) = index.manifest else { panic!("no index") };
-            let image = registry.manifest(&tagged, &index.manifests[0].digest).await.unwrap();
-            let fractal_core::artifact::Manifest::Image(image) = image.manifest else { panic!("no image") };
-            let layer = registry.blob(&tagged, &image.layers[0]).await.unwrap().collect().await.unwrap();
+            let fractal_core::artifact::Manifest::Index(index) = index.manifest else {
+                panic!("no index")
+            };
+            let image = registry
+                .manifest(&tagged, &index.manifests[0].digest)
+                .await
+                .unwrap();
+            let fractal_core::artifact::Manifest::Image(image) = image.manifest else {
+                panic!("no image")
+            };
+            let layer = registry
+                .blob(&tagged, &image.layers[0])
+                .await
+                .unwrap()
+                .collect()
+                .await
+                .unwrap();
             assert_eq!(layer, "layer ".repeat(60_000));
-            assert_eq!(registry.blob_prefix(&tagged, &image.layers[0], 5).await.unwrap(), "layer");
+            assert_eq!(
+                registry
+                    .blob_prefix(&tagged, &image.layers[0], 5)
+                    .await
+                    .unwrap(),
+                "layer"
+            );
         }
     }
 
@@ -96,18 +164,48 @@ mod tests {
         for auth in [basic(), bearer(false)] {
             let server = simulated(auth).await;
             let registry = client(&server.host(), Credential::basic(USER, "canary-wrong"));
-            let fault = Fault::from(publish(&registry, &reference(&server, "app:1")).await.unwrap_err());
-            assert_eq!((fault.class, fault.reason.as_str()), (Class::Blocked, "RegistryAuth"), "{fault}");
-            assert!(fault.what.contains(USER) && !fault.to_string().contains("canary"), "{fault}");
-            assert!(!server.ledger().since(0).iter().any(fractal_simcloud::Entry::is_accepted_write));
+            let fault = Fault::from(
+                publish(&registry, &reference(&server, "app:1"))
+                    .await
+                    .unwrap_err(),
+            );
+            assert_eq!(
+                (fault.class, fault.reason.as_str()),
+                (Class::Blocked, "RegistryAuth"),
+                "{fault}"
+            );
+            assert!(
+                fault.what.contains(USER) && !fault.to_string().contains("canary"),
+                "{fault}"
+            );
+            assert!(
+                !server
+                    .ledger()
+                    .since(0)
+                    .iter()
+                    .any(fractal_simcloud::Entry::is_accepted_write)
+            );
         }
     }
 
-    async fn copied_under(fault: &Action, nth: u64, (registry, from): (&Registry, &Reference), target: &Simulated) -> (Copied, bool) {
-        let id = target.faults().arm(Rule::new(Filter::default(), fault.clone()).nth(nth));
+    async fn copied_under(
+        fault: &Action,
+        nth: u64,
+        (registry, from): (&Registry, &Reference),
+        target: &Simulated,
+    ) -> (Copied, bool) {
+        let id = target
+            .faults()
+            .arm(Rule::new(Filter::default(), fault.clone()).nth(nth));
         let to = registry.locate(&reference(target, &format!("app-{nth}:1")));
-        let copied = copy(&registry.locate(from), &to).await.unwrap_or_else(|error| panic!("{fault:?} at call {nth}: {}", Fault::from(error)));
-        let struck = target.faults().armed().iter().any(|armed| armed.id == id && armed.struck > 0);
+        let copied = copy(&registry.locate(from), &to)
+            .await
+            .unwrap_or_else(|error| panic!("{fault:?} at call {nth}: {}", Fault::from(error)));
+        let struck = target
+            .faults()
+            .armed()
+            .iter()
+            .any(|armed| armed.id == id && armed.struck > 0);
         target.faults().clear();
         (copied, struck)
     }
@@ -118,14 +216,29 @@ mod tests {
         let registry = client(&source.host(), Credential::Anonymous);
         let from = reference(&source, "app:1");
         let digest = publish(&registry, &from).await.unwrap();
-        let unavailable = Action::Fail { status: 503, code: "UNAVAILABLE".into(), message: "later".into(), retry_after: None };
-        for fault in [Action::Reset, Action::LoseAnswer, Action::Throttle { retry_after: Some(0) }, unavailable] {
+        let unavailable = Action::Fail {
+            status: 503,
+            code: "UNAVAILABLE".into(),
+            message: "later".into(),
+            retry_after: None,
+        };
+        for fault in [
+            Action::Reset,
+            Action::LoseAnswer,
+            Action::Throttle {
+                retry_after: Some(0),
+            },
+            unavailable,
+        ] {
             let target = simulated(RegistryAuth::Open).await;
             let mut calls = 0;
             for nth in 1.. {
                 let (copied, struck) = copied_under(&fault, nth, (&registry, &from), &target).await;
                 assert_eq!(copied.digest, digest);
-                let found = registry.resolve(&reference(&target, &format!("app-{nth}:1"))).await.unwrap();
+                let found = registry
+                    .resolve(&reference(&target, &format!("app-{nth}:1")))
+                    .await
+                    .unwrap();
                 assert_eq!(found.digest, digest, "{fault:?} at call {nth}");
                 if !struck {
                     break;
@@ -143,10 +256,19 @@ mod tests {
         let registry = client(&server.host(), Credential::Anonymous);
         let tagged = reference(&server, "app:1");
         publish(&registry, &tagged).await.unwrap();
-        server.faults().arm(Rule::new(Filter::default(), Action::Deny).until_lifted());
+        server
+            .faults()
+            .arm(Rule::new(Filter::default(), Action::Deny).until_lifted());
         let fault = Fault::from(registry.resolve(&tagged).await.unwrap_err());
-        assert_eq!((fault.class, fault.reason.as_str()), (Class::Blocked, "RegistryForbidden"), "{fault}");
-        assert_eq!(fault.what, "the registry forbids an anonymous client to pull");
+        assert_eq!(
+            (fault.class, fault.reason.as_str()),
+            (Class::Blocked, "RegistryForbidden"),
+            "{fault}"
+        );
+        assert_eq!(
+            fault.what,
+            "the registry forbids an anonymous client to pull"
+        );
         server.faults().clear();
         registry.resolve(&tagged).await.unwrap();
     }
