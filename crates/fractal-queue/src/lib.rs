@@ -10,6 +10,7 @@ mod error;
 pub mod intake;
 mod queue;
 pub mod store;
+mod url;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use document::agent::{Environments, Presence, Scope};
@@ -29,3 +30,4 @@ pub use queue::settle::{NextDue, Outcome, Settlement};
 pub use queue::sweep::Sweeper;
 pub use queue::view::{ComponentView, LiveSystemView, SET_ASIDE};
 pub use queue::wake::Selector;
+pub use url::{QueueUrl, QueueUrlError};

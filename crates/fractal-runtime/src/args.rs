@@ -3,49 +3,16 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use fractal_core::artifact::RegistryHost;
 use fractal_core::artifact::resolve::RegistryPrefix;
 use fractal_core::contract::EnvironmentId;
 use fractal_core::{Fault, Reason};
-use fractal_queue::Environments;
-use fractal_queue::store::{Sqlite, Store};
+use fractal_queue::{Environments, QueueUrl};
 
 use crate::settings::Settings;
 use crate::telemetry::logs::LogFormat;
-
-/// Where the queue is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum QueueUrl {
-    /// One file, for processes on one host.
-    Sqlite(PathBuf),
-}
-
-impl FromStr for QueueUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
-            _ => Err("a queue is written sqlite:PATH".to_owned()),
-        }
-    }
-}
-
-impl QueueUrl {
-    /// Opens the store.
-    ///
-    /// # Errors
-    /// Where the file cannot be used.
-    pub fn open(&self) -> Result<Arc<dyn Store>, Fault> {
-        let Self::Sqlite(path) = self;
-        let store = Sqlite::open(path)
-            .map_err(|error| Fault::from(&error).at(format!("sqlite:{}", path.display())))?;
-        Ok(Arc::new(store))
-    }
-}
 
 /// A registry's name and where its bytes are fetched from.
 #[derive(Debug, Clone, PartialEq, Eq)]

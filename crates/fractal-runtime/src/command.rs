@@ -98,10 +98,9 @@ async fn dispatch<A: Agent>(cli: Cli<A::Args>) -> Exit {
 
 /// The queue that the flags name.
 fn queue(args: &RuntimeArgs) -> Result<Queue, Fault> {
-    Ok(Queue::new(
-        args.queue()?.open()?,
-        Arc::new(SystemClock::default()),
-    ))
+    let url = args.queue()?;
+    let store = url.open().map_err(|error| Fault::from(&error).at(url))?;
+    Ok(Queue::new(store, Arc::new(SystemClock::default())))
 }
 
 /// The installation that the flags name, or else the queue's own.

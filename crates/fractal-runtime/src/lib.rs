@@ -21,10 +21,11 @@ mod telemetry;
 mod worker;
 
 pub use agent::{Agent, Connected};
-pub use args::{QueueUrl, RuntimeArgs};
+pub use args::RuntimeArgs;
 pub use artifacts::{Artifacts, UNSUPPORTED_ON_TARGET};
 pub use command::main;
 pub use exit::Exit;
+pub use fractal_queue::QueueUrl;
 pub use secrets::Secrets;
 pub use service::{Service, Status};
 pub use settings::Settings;
