@@ -78,18 +78,8 @@ impl Registry {
         )?;
         match self.transport().send(&head).await {
             Ok(answer) => {
-                if let Some(digest) = answer
-                    .header(&CONTENT_DIGEST)
-                    .and_then(|text| text.parse().ok())
-                {
-                    let size = answer
-                        .header(&CONTENT_LENGTH)
-                        .and_then(|text| text.parse().ok());
-                    return Ok(Resolved {
-                        digest,
-                        media_type: content_type(&answer),
-                        size,
-                    });
+                if let Some(resolved) = from_head(&answer) {
+                    return Ok(resolved);
                 }
             }
             // A HEAD's refusal has no words, and some registries refuse the method itself.
@@ -233,6 +223,20 @@ pub(crate) fn verified(
         bytes,
         digest: found,
         media_type,
+    })
+}
+
+/// What the head of an answer says; `None` where it lacks the digest.
+fn from_head(answer: &Answer) -> Option<Resolved> {
+    let digest = answer.header(&CONTENT_DIGEST)?.parse().ok()?;
+    let size = answer
+        .header(&CONTENT_LENGTH)
+        .and_then(|text| text.parse().ok());
+    let media_type = content_type(answer);
+    Some(Resolved {
+        digest,
+        media_type,
+        size,
     })
 }
 

@@ -20,6 +20,7 @@ use crate::transport::read;
 
 /// Largest answer of a token service, in bytes.
 const ANSWER_MAX: usize = 1024 * 1024;
+const NOT_NAMED: &str = "is at an address that a registry may not name";
 
 /// The token service as a challenge describes it.
 pub(super) struct Service<'a> {
@@ -77,50 +78,26 @@ impl Auth {
                 seconds: 0.0,
             });
         }
-        let url: Uri = service
-            .realm
-            .parse()
-            .map_err(|_| refused_realm(access, "unreadable".into(), "is no URL"))?;
-        let reach = realm::reach(&access.origin, service.seen_at, &url)
-            .map_err(|problem| refused_realm(access, shown(&url), problem))?;
+        let (url, route) = whither(access, service)?;
         let request = request(&url, service, &scopes(access, ask), credential)
             .map_err(|problem| super::unusable(access, credential, problem))?;
-        let answer = egress
-            .once(
-                RequestKind::Token,
-                request,
-                Route {
-                    reach,
-                    lane: Lane::Small,
-                },
-            )
-            .await
-            .map_err(|error| match error {
-                RegistryError::Egress { .. } => refused_realm(
-                    access,
-                    shown(&url),
-                    "is at an address that a registry may not name",
-                ),
-                other => other,
-            })?;
-        let status = answer.status();
-        let place = shown(&url);
-        if status.is_redirection() {
-            return Err(refused_realm(access, place, "answers with a redirect"));
+        let sent = egress.once(RequestKind::Token, request, route).await;
+        let answer = sent.map_err(|error| match error {
+            RegistryError::Egress { .. } => refused_realm(access, shown(&url), NOT_NAMED),
+            other => other,
+        })?;
+        if answer.status().is_redirection() {
+            let problem = "answers with a redirect";
+            return Err(refused_realm(access, shown(&url), problem));
         }
-        if !status.is_success() {
+        if !answer.status().is_success() {
             return Err(self.refusal(egress, access, &url, identity, answer).await);
         }
-        let body = read::capped(
-            answer.into_body(),
-            ANSWER_MAX,
-            egress.timeouts().small,
-            &place,
-        )
-        .await?;
-        let body =
-            body.ok_or_else(|| RegistryError::protocol(&place, "the token is larger than 1 MiB"))?;
-        minted(&body, identity).map_err(|problem| RegistryError::protocol(&place, problem))
+        let (place, limit) = (shown(&url), egress.timeouts().small);
+        let body = read::capped(answer.into_body(), ANSWER_MAX, limit, &place).await?;
+        body.ok_or("the token is larger than 1 MiB")
+            .and_then(|body| minted(&body, identity))
+            .map_err(|problem| RegistryError::protocol(&place, problem))
     }
 
     async fn refusal(
@@ -151,6 +128,16 @@ impl Auth {
             said,
         }
     }
+}
+
+/// The token service's URL, and how it may be reached.
+fn whither(access: &Access, service: &Service<'_>) -> Result<(Uri, Route), RegistryError> {
+    let unreadable = |_| refused_realm(access, "unreadable".into(), "is no URL");
+    let url: Uri = service.realm.parse().map_err(unreadable)?;
+    let reach = realm::reach(&access.origin, service.seen_at, &url)
+        .map_err(|problem| refused_realm(access, shown(&url), problem))?;
+    let lane = Lane::Small;
+    Ok((url, Route { reach, lane }))
 }
 
 fn refused_realm(access: &Access, realm: Arc<str>, problem: &'static str) -> RegistryError {

@@ -334,3 +334,15 @@ impl Clock {
         sleep.as_mut().poll(cx).map(|()| Expired::Idle)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Cloud SDKs take a request body only where it may be sent and shared between threads.
+    #[test]
+    fn a_stream_is_a_body_for_any_client() {
+        const fn takes<B: Body<Data = Bytes> + Send + Sync + Unpin + 'static>() {}
+        takes::<BlobStream>();
+    }
+}

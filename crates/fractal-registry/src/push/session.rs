@@ -11,7 +11,7 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri};
 
 use super::{Pushed, check_stored};
 use crate::auth::percent;
-use crate::blob::BlobSource;
+use crate::blob::{BlobSource, BlobStream};
 use crate::client::Registry;
 use crate::counts::RequestKind;
 use crate::egress::address::{Class, Reach};
@@ -41,51 +41,53 @@ impl Registry {
             Session::Mounted => return Ok(Pushed::Mounted),
             Session::At(url, class) => (url, class),
         };
-        let progress = Arc::new(Progress::default());
-        let body = Outgoing::Stream(Box::new(source.open(descriptor).await?), progress.clone());
         let target = with_digest(&url, descriptor).ok_or_else(|| {
             RegistryError::protocol(&call.access.at, "its upload location cannot be used")
         })?;
-        let own = Origin::of(&target).as_ref() == Some(&call.access.origin);
-        let shown_as = self
-            .transport()
-            .auth
-            .unasked(self.transport().egress, &call.access)
-            .await?;
-        let mut request = Request::new(body);
-        *request.method_mut() = Method::PUT;
-        *request.uri_mut() = target.clone();
-        request.headers_mut().insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/octet-stream"),
-        );
-        request
-            .headers_mut()
-            .insert(CONTENT_LENGTH, HeaderValue::from(descriptor.size));
-        if let Some(header) = shown_as.header.clone().filter(|_| own) {
-            request.headers_mut().insert(AUTHORIZATION, header);
-        }
+        let stream = source.open(descriptor).await?;
+        self.put(&call, (target, class), descriptor, stream).await?;
+        Ok(Pushed::Uploaded)
+    }
+
+    async fn put(
+        &self,
+        call: &Call,
+        (url, class): (Uri, Class),
+        descriptor: &Descriptor,
+        stream: BlobStream,
+    ) -> Result<(), RegistryError> {
+        let own = Origin::of(&url).as_ref() == Some(&call.access.origin);
         let reach = if own {
             Reach::Named
         } else {
             Reach::Like(class)
         };
-        let response = self
-            .watched(request, reach, (&call, &progress, descriptor.size))
+        let transport = self.transport();
+        let shown_as = transport
+            .auth
+            .unasked(transport.egress, &call.access)
             .await?;
-        let answer = Answer {
-            response,
-            url: target,
-        };
-        if !answer.response.status().is_success() {
-            return Err(self.transport().refusal(&call, answer, &shown_as).await);
+        let progress = Arc::new(Progress::default());
+        let mut request = Request::new(Outgoing::Stream(Box::new(stream), progress.clone()));
+        *request.method_mut() = Method::PUT;
+        *request.uri_mut() = url.clone();
+        let headers = request.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/octet-stream"),
+        );
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(descriptor.size));
+        if let Some(header) = shown_as.header.clone().filter(|_| own) {
+            headers.insert(AUTHORIZATION, header);
         }
-        check_stored(
-            &call.access.at,
-            &descriptor.digest,
-            answer.header(&CONTENT_DIGEST),
-        )?;
-        Ok(Pushed::Uploaded)
+        let sent = (call, progress.as_ref(), descriptor.size);
+        let response = self.watched(request, reach, sent).await?;
+        let answer = Answer { response, url };
+        if !answer.response.status().is_success() {
+            return Err(transport.refusal(call, answer, &shown_as).await);
+        }
+        let stored = answer.header(&CONTENT_DIGEST);
+        check_stored(&call.access.at, &descriptor.digest, stored)
     }
 
     async fn session(&self, call: &Call, mounting: bool) -> Result<Session, RegistryError> {
