@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use self::lambda::Lambda;
 use self::s3::S3;
+use self::sigv4::Payload;
 use self::wire::{ApiError, Dialect};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -100,7 +101,7 @@ impl Aws {
         };
         let dialect = Dialect::of(&signed.service);
         if signed.service == "s3" {
-            return match sigv4::authenticate(&self.config, &signed, &parts, None) {
+            return match sigv4::authenticate(&self.config, &signed, &parts, Payload::Stated) {
                 Ok(scope) => self.serve_s3(scope, parts, body).await,
                 Err(error) => {
                     self.unauthenticated(&parts, &mut body, error.rejected(dialect))
@@ -113,19 +114,17 @@ impl Aws {
         } else {
             SMALL_BODY
         };
-        let bytes = match read_body(&mut body, limit).await {
-            Ok(bytes) => bytes,
+        let (bytes, oversized) = match read_body(&mut body, limit).await {
+            Ok(bytes) => (bytes, false),
+            Err(BodyError::TooLarge) => (Bytes::new(), true),
             Err(BodyError::Broken) => return Answer::Cut,
-            Err(BodyError::TooLarge) => Bytes::new(),
         };
-        let oversized = bytes.is_empty()
-            && declared_length(&parts.headers).is_some_and(|length| length > limit as u64);
-        match sigv4::authenticate(
-            &self.config,
-            &signed,
-            &parts,
-            (!oversized).then_some(&bytes),
-        ) {
+        let payload = if oversized {
+            Payload::Dropped
+        } else {
+            Payload::Held(&bytes)
+        };
+        match sigv4::authenticate(&self.config, &signed, &parts, payload) {
             Ok(scope) => {
                 let query = query_pairs(parts.uri.query().unwrap_or_default(), false);
                 self.serve_buffered(
@@ -289,10 +288,6 @@ impl Scope {
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-fn declared_length(headers: &HeaderMap) -> Option<u64> {
-    header(headers, "content-length")?.parse().ok()
 }
 
 /// The JSON of a body; an empty body is an empty object.

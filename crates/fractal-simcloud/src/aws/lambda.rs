@@ -1,6 +1,7 @@
 //! Lambda's control plane, REST-JSON: functions, tags, versions and aliases, with asynchronous states. Nothing is invoked.
 
 mod aliases;
+mod configuration;
 mod create;
 mod function;
 mod image;

@@ -25,6 +25,17 @@ pub(super) struct Signed {
     presigned: bool,
 }
 
+/// What is known of the body when the signature is verified.
+#[derive(Clone, Copy)]
+pub(super) enum Payload<'a> {
+    /// Its bytes.
+    Held(&'a [u8]),
+    /// The hash in the request's headers; the body is held against it where it is taken.
+    Stated,
+    /// It was too large to be taken; the signature is not verified, since nothing but a refusal follows.
+    Dropped,
+}
+
 /// A refusal of the caller, in its service's protocol where that is known.
 pub(super) struct Rejected {
     pub(super) error: ApiError,
@@ -112,12 +123,12 @@ fn signed(
     })
 }
 
-/// The caller's scope, when the access key is known, not expired, and signed this request. `body` is `None` where the payload's hash is the client's word.
+/// The caller's scope, when the access key is known, not expired, and signed this request.
 pub(super) fn authenticate(
     config: &Config,
     signed: &Signed,
     parts: &Parts,
-    body: Option<&[u8]>,
+    payload: Payload<'_>,
 ) -> Result<Scope, ApiError> {
     let identity = config
         .identities
@@ -136,7 +147,7 @@ pub(super) fn authenticate(
              secret_access_key, ..
          }| secret_access_key.as_deref(),
     ) {
-        verify(secret, signed, parts, body)?;
+        verify(secret, signed, parts, payload)?;
     }
     Ok(Scope {
         account: account.clone(),
@@ -185,13 +196,24 @@ fn verify(
     secret: &str,
     signed: &Signed,
     parts: &Parts,
-    body: Option<&[u8]>,
+    payload: Payload<'_>,
 ) -> Result<(), ApiError> {
-    let claimed = header(&parts.headers, "x-amz-content-sha256").map(str::to_owned);
-    let payload = match (claimed, body) {
-        (Some(claimed), _) => claimed,
-        (None, _) if signed.presigned && signed.service == "s3" => "UNSIGNED-PAYLOAD".to_owned(),
-        (None, body) => sha256_hex(body.unwrap_or_default()),
+    let claimed = header(&parts.headers, "x-amz-content-sha256");
+    let payload = match (claimed, payload) {
+        (_, Payload::Dropped) => return Ok(()),
+        (Some(claimed), Payload::Held(body)) if claimed != sha256_hex(body) => {
+            return Err(mismatch(signed));
+        }
+        (Some(claimed), _) => claimed.to_owned(),
+        (None, Payload::Held(body)) => sha256_hex(body),
+        (None, Payload::Stated) if signed.presigned => "UNSIGNED-PAYLOAD".to_owned(),
+        (None, Payload::Stated) => {
+            return Err(ApiError::new(
+                400,
+                "InvalidRequest",
+                "Missing required header for this request: x-amz-content-sha256",
+            ));
+        }
     };
     let scope = format!(
         "{}/{}/{}/aws4_request",

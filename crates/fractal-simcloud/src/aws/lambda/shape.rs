@@ -80,78 +80,36 @@ fn walk(
     at: &str,
     violations: &mut Vec<String>,
 ) -> Result<(), ApiError> {
-    let mut violate = |shown: &str, constraint: String| {
-        violations.push(format!(
-            "Value '{shown}' at '{at}' failed to satisfy constraint: {constraint}"
-        ))
-    };
-    match (shape, value) {
+    let broken = match (shape, value) {
         (Shape::Text { min, max, pattern }, Value::String(text)) => {
-            let length = text.chars().count();
-            if length < *min {
-                violate(
-                    text,
-                    format!("Member must have length greater than or equal to {min}"),
-                );
-            }
-            if length > *max {
-                violate(
-                    text,
-                    format!("Member must have length less than or equal to {max}"),
-                );
-            }
-            if let Some((written, _)) = pattern.filter(|(_, matches)| !matches(text)) {
-                violate(
-                    text,
-                    format!("Member must satisfy regular expression pattern: {written}"),
-                );
-            }
+            text_rules(text, *min, *max, *pattern)
         }
-        (Shape::Enum(members), Value::String(text)) => {
-            if !members.contains(&text.as_str()) {
-                violate(
-                    text,
-                    format!(
-                        "Member must satisfy enum value set: [{}]",
-                        members.join(", ")
-                    ),
-                );
-            }
+        (Shape::Enum(members), Value::String(text)) if !members.contains(&text.as_str()) => {
+            vec![format!(
+                "Member must satisfy enum value set: [{}]",
+                members.join(", ")
+            )]
         }
-        (Shape::Integer { min, max }, Value::Number(number)) => {
-            let integer = number.as_i64().ok_or_else(|| unexpected(at))?;
-            if integer < *min {
-                violate(
-                    &number.to_string(),
-                    format!("Member must have value greater than or equal to {min}"),
-                );
-            }
-            if integer > *max {
-                violate(
-                    &number.to_string(),
-                    format!("Member must have value less than or equal to {max}"),
-                );
-            }
-        }
+        (Shape::Integer { min, max }, Value::Number(number)) => bounds(
+            "value",
+            number.as_i64().ok_or_else(|| unexpected(at))?,
+            *min,
+            *max,
+        ),
         (Shape::Number { min, max }, Value::Number(number)) => {
-            if !number
+            let inside = number
                 .as_f64()
-                .is_some_and(|number| (*min..=*max).contains(&number))
-            {
-                violate(
-                    &number.to_string(),
-                    format!("Member must have value between {min} and {max}"),
-                );
+                .is_some_and(|number| (*min..=*max).contains(&number));
+            if inside {
+                Vec::new()
+            } else {
+                vec![format!("Member must have value between {min} and {max}")]
             }
         }
-        (Shape::Boolean, Value::Bool(_)) | (Shape::Blob, Value::String(_)) => {}
+        (Shape::Enum(_) | Shape::Blob, Value::String(_)) | (Shape::Boolean, Value::Bool(_)) => {
+            Vec::new()
+        }
         (Shape::List { min, max, item }, Value::Array(items)) => {
-            if items.len() < *min || items.len() > *max {
-                violate(
-                    &value.to_string(),
-                    format!("Member must have length between {min} and {max}"),
-                );
-            }
             for (index, each) in items.iter().enumerate() {
                 walk(
                     item,
@@ -160,19 +118,45 @@ fn walk(
                     violations,
                 )?;
             }
+            bounds("length", items.len(), *min, *max)
         }
         (Shape::Map { key, value: shape }, Value::Object(pairs)) => {
             for (name, each) in pairs {
                 walk(key, &Value::from(name.as_str()), at, violations)?;
                 walk(shape, each, &format!("{at}.{name}.member"), violations)?;
             }
+            Vec::new()
         }
         (Shape::Structure(members), Value::Object(_)) => {
             return walk_members(members, value, at, violations);
         }
         _ => return Err(unexpected(at)),
-    }
+    };
+    let shown = value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned);
+    let written = |constraint| {
+        format!("Value '{shown}' at '{at}' failed to satisfy constraint: {constraint}")
+    };
+    violations.extend(broken.into_iter().map(written));
     Ok(())
+}
+
+fn text_rules(text: &str, min: usize, max: usize, pattern: Option<Pattern>) -> Vec<String> {
+    let mut broken = bounds("length", text.chars().count(), min, max);
+    let unmatched = pattern.filter(|(_, matches)| !matches(text));
+    broken.extend(
+        unmatched.map(|(written, _)| {
+            format!("Member must satisfy regular expression pattern: {written}")
+        }),
+    );
+    broken
+}
+
+fn bounds<T: PartialOrd + std::fmt::Display>(what: &str, is: T, min: T, max: T) -> Vec<String> {
+    let low = (is < min).then(|| format!("Member must have {what} greater than or equal to {min}"));
+    let high = (is > max).then(|| format!("Member must have {what} less than or equal to {max}"));
+    low.into_iter().chain(high).collect()
 }
 
 fn walk_members(

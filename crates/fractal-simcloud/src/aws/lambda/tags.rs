@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::create::check_tags;
+use super::configuration::check_tags;
 use super::function::Function;
 use super::names::Named;
 use super::{ApiError, Invocation, invalid};
@@ -79,13 +79,4 @@ impl Invocation<'_, '_> {
             .ok_or_else(|| self.not_found(&named.name))?;
         Ok((key, function))
     }
-}
-
-/// Whether two functions differ in nothing a version would keep.
-pub(super) fn same_release(
-    one: &super::function::Snapshot,
-    other: &super::function::Snapshot,
-) -> bool {
-    let settings = |snapshot: &super::function::Snapshot| Value::Object(snapshot.settings.clone());
-    settings(one) == settings(other) && one.code == other.code
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::create::overlay;
+use super::configuration::overlay;
 use super::function::{Code, Failure, Function, Phase, Snapshot};
 use super::{ApiError, Invocation, conflict, invalid};
 use crate::encoding::uuid;

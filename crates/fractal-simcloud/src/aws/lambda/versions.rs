@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use super::aliases::Alias;
-use super::function::{Function, Version};
-use super::tags::same_release;
+use super::function::{Function, Snapshot, Version};
 use super::{ApiError, Invocation, conflict, invalid};
 use crate::encoding::uuid;
 use crate::exchange::Reply;
@@ -144,4 +143,9 @@ impl Invocation<'_, '_> {
     pub(super) fn version_prefix(&self, name: &str) -> String {
         format!("{}{name}/", self.prefix("version"))
     }
+}
+
+/// Whether two snapshots differ in nothing a version keeps.
+fn same_release(one: &Snapshot, other: &Snapshot) -> bool {
+    one.settings == other.settings && one.code == other.code
 }
