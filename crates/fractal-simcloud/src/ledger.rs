@@ -2,6 +2,8 @@
 //!
 //! One journal line holds a call and its effects, so an effect without its record, or the reverse, cannot survive a kill. Bytes (zips,
 //! objects, blobs) lie in files of their own, written before the line that names them.
+//!
+//! The registry keeps its state in files of its own: killed between a rename and its line, it holds an effect that was neither recorded nor answered.
 
 mod journal;
 
