@@ -273,3 +273,68 @@ impl ComponentDocument {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(generation: u64) -> Wanted {
+        let body = Digest::sha256(generation.to_string());
+        Wanted {
+            generation,
+            body,
+            dependencies: Vec::new(),
+        }
+    }
+
+    fn document(generation: u64) -> ComponentDocument {
+        let key = serde_json::json!({
+            "liveSystem": "Personal/o/bc/shop", "component": "api", "offer": "A.B.C",
+            "environment": {"type": "Personal", "ownerId": "o", "shortName": "dev"},
+        });
+        let now = Timestamp::from_unix_millis(0);
+        ComponentDocument::new(
+            serde_json::from_value(key).unwrap(),
+            wanted(generation),
+            now,
+        )
+    }
+
+    #[test]
+    fn q02_a_follower_that_slept_over_a_newer_flip_changes_nothing() {
+        let now = Timestamp::from_unix_millis(1);
+        let newest = document(7);
+        for late in 1..=7 {
+            let mut document = newest.clone();
+            assert!(
+                !document.want(wanted(late), now),
+                "generation {late} after 7"
+            );
+            assert_eq!(document, newest);
+        }
+        let mut document = newest.clone();
+        assert!(!document.unwant(6, now), "a removal before generation 7");
+        assert_eq!(document, newest);
+        assert!(document.unwant(8, now) && document.tombstone && document.generation == 8);
+        assert!(!document.unwant(9, now), "it is being removed already");
+        assert!(
+            !document.want(wanted(7), now),
+            "what was wanted before the removal"
+        );
+        assert!(document.want(wanted(9), now) && !document.tombstone);
+    }
+
+    #[test]
+    fn wake_ups_are_bounded_and_the_newest_is_kept() {
+        let now = Timestamp::from_unix_millis(1);
+        let mut document = document(1);
+        for number in 0..100 {
+            document.wake(&format!("reason {number}"), now);
+        }
+        assert_eq!(document.wakes.len(), WAKES_MAX);
+        assert_eq!(
+            document.wakes.last().map(|wake| wake.reason.as_str()),
+            Some("reason 99")
+        );
+    }
+}

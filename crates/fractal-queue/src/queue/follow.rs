@@ -27,9 +27,8 @@ impl Queue {
     /// Where the store fails or a document cannot be read.
     pub async fn follow_all(&self) -> Result<(), QueueError> {
         let systems = self.live_systems().await?;
-        gather(systems.iter().map(|system| self.follow(&system.id)))
-            .await
-            .map(drop)
+        let follow = |system: LiveSystemDocument| async move { self.follow(&system.id).await };
+        gather(systems.into_iter().map(follow)).await.map(drop)
     }
 
     /// Lets the components of one live system follow it.

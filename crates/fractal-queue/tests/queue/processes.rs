@@ -173,8 +173,9 @@ async fn workers_that_are_killed_lose_nothing() {
     let mut workers = [Worker::start(path), Worker::start(path)];
     let mut while_held = 0;
     for kill in 1..=KILLS {
-        want(&queue, u64::from(kill)).await;
+        // Every component will get a line for what is wanted now, however fast the workers are.
         let lines = ledger(path).len() + fastrand::usize(1..4);
+        want(&queue, u64::from(kill)).await;
         until("progress", async || {
             ledger(path).len() >= lines || held(&queue).await > 0
         })

@@ -65,12 +65,18 @@ pub(super) fn in_memory() -> Result<File, StoreError> {
 }
 
 /// Documents hold what people deploy: nobody else on the host has to read them. SQLite gives its side files the same mode.
+///
+/// A file that is there is not opened: closing it again would drop the POSIX locks of every other handle of this process
+/// (<https://sqlite.org/howtocorrupt.html>, 2.2).
 fn create(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
-    options.create(true).append(true);
+    options.create_new(true).append(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    match options.open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        result => result.map(drop),
+    }
 }
 
 fn prepare(path: &Path) -> Result<File, StoreError> {
