@@ -5,6 +5,8 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use fractal_core::fault::chain;
 use fractal_core::{Class, Fault, Reason};
 
@@ -56,14 +58,9 @@ impl Session {
     /// # Errors
     /// Where no region is set, or the credentials are refused.
     pub async fn connect() -> Result<Self, SessionError> {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT)
-            .operation_timeout(CALL)
-            .operation_attempt_timeout(CALL)
-            .build();
         let config = aws_config::defaults(BehaviorVersion::latest())
             .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts)
+            .timeout_config(timeouts())
             .load()
             .await;
         let region = config
@@ -76,6 +73,25 @@ impl Session {
             account,
             region,
         })
+    }
+
+    /// A session with a simulated AWS at `endpoint`: made-up credentials, nothing read from the environment.
+    #[must_use]
+    pub fn simulated(endpoint: &str, region: &str, account: &str) -> Self {
+        let credentials = Credentials::new("simulated", "simulated", None, None, "simulated");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region.to_owned()))
+            .endpoint_url(endpoint)
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts())
+            .build();
+        Self {
+            config,
+            account: account.to_owned(),
+            region: region.to_owned(),
+        }
     }
 
     /// The account, twelve digits.
@@ -98,6 +114,14 @@ impl Session {
             .region(Region::new(region.to_owned()))
             .build()
     }
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .operation_timeout(CALL)
+        .operation_attempt_timeout(CALL)
+        .build()
 }
 
 async fn account(config: &SdkConfig) -> Result<String, SessionError> {

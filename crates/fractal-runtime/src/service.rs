@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use fractal_core::Fault;
 use fractal_core::contract::{ComponentKey, Offer};
-use fractal_core::reconcile::{InstallationId, Platform};
+use fractal_core::reconcile::{BoxFuture, InstallationId, Platform};
 use fractal_queue::{Agenda, Due, Presence, Queue, QueueError, Scope};
 use tokio::task::{Id, JoinError, JoinSet};
 use tracing::Instrument as _;
@@ -184,11 +184,16 @@ impl<P: Platform> Service<P> {
             }
         }
         turning.drain().await;
-        if let Err(error) = queue.leave(&self.presence.id).await {
+        if let Err(error) = boxed(queue.leave(&self.presence.id)).await {
             tracing::debug!(fault = %Fault::from(&error), "presence not withdrawn");
         }
         tracing::info!("stopped");
     }
+}
+
+/// Hides a future's type: the compiler cannot show that some deeply borrowing ones may move between threads.
+fn boxed<'a, T>(future: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
+    Box::pin(future)
 }
 
 struct Turning<'a, P: Platform> {
@@ -204,13 +209,13 @@ impl<P: Platform> Turning<'_, P> {
     async fn turn(&mut self) -> Result<Duration, QueueError> {
         let worker = &self.service.worker;
         if Instant::now() >= self.next_beat {
-            worker.queue.follow_all().await?;
-            worker.queue.announce(&self.service.presence).await?;
+            boxed(worker.queue.follow_all()).await?;
+            boxed(worker.queue.announce(&self.service.presence)).await?;
             self.next_beat = Instant::now() + BEAT;
         }
-        self.agenda.refresh().await?;
+        boxed(self.agenda.refresh()).await?;
         for ask in self.agenda.asks() {
-            worker.answer(&ask).await?;
+            boxed(worker.answer(&ask)).await?;
         }
         self.begin();
         worker
