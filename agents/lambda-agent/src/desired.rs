@@ -41,7 +41,7 @@ pub enum Code {
         /// Where its bytes are fetched from.
         from: Reference,
         /// Digest and size of the zip itself.
-        layer: Descriptor,
+        layer: Box<Descriptor>,
         /// Where it is put, when it is too large for a request.
         staged: Option<Staged>,
     },
@@ -170,7 +170,7 @@ fn zip_code(
     };
     Ok(Code::Zip {
         from: from.clone(),
-        layer: zip.layer.clone(),
+        layer: Box::new(zip.layer.clone()),
         staged,
     })
 }

@@ -47,10 +47,11 @@ impl EcrCredentials {
     async fn token(&self, region: &str, fresh: bool) -> Result<Credential, Fault> {
         let mut tokens = self.tokens.lock().await;
         let now = SystemTime::now();
-        if let Some((credential, until)) = tokens.get(region) {
-            if !fresh && *until > now {
-                return Ok(credential.clone());
-            }
+        if let Some((credential, until)) = tokens.get(region)
+            && !fresh
+            && *until > now
+        {
+            return Ok(credential.clone());
         }
         let (credential, until) = self.ask(region, now).await?;
         tokens.insert(region.to_owned(), (credential.clone(), until));

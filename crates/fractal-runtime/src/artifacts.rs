@@ -29,11 +29,14 @@ pub struct Artifacts {
     registry: Registry,
     interval: Duration,
     tags: Arc<Mutex<HashMap<Reference, Slot>>>,
-    facts: Arc<Mutex<Vec<(Wanted, Arc<Facts>)>>>,
+    facts: Arc<Mutex<Vec<Known>>>,
 }
 
 /// One tag's digest; the lock is held while it is asked for, so that others wait for the same answer.
 type Slot = Arc<tokio::sync::Mutex<Option<(Digest, Instant)>>>;
+
+/// Facts that were read, and of what.
+type Known = (Wanted, Arc<Facts>);
 
 /// What facts are a function of.
 #[derive(Debug, Clone, PartialEq, Eq)]

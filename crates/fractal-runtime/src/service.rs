@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use fractal_core::Fault;
 use fractal_core::contract::{ComponentKey, Offer};
 use fractal_core::reconcile::{BoxFuture, InstallationId, Platform};
-use fractal_queue::{Agenda, Due, Presence, Queue, QueueError, Scope};
+use fractal_queue::{Agenda, Due, Presence, Queue, QueueError, Scope, Sweeper};
 use tokio::task::{Id, JoinError, JoinSet};
 use tracing::Instrument as _;
 
@@ -23,6 +23,8 @@ use crate::worker::{Shared, Visit, Worker};
 
 /// How often an agent says that it is there.
 const BEAT: Duration = Duration::from_secs(10);
+/// How often what nobody refers to any more is swept out of the queue.
+const SWEEP: Duration = Duration::from_secs(3600);
 /// The loop has stood still when it has not turned for this long.
 const STILL: Duration = Duration::from_secs(60);
 /// Longest sleep of the loop: a cheap look whether anything was missed.
@@ -160,6 +162,8 @@ impl<P: Platform> Service<P> {
             tasks: JoinSet::new(),
             alone: false,
             next_beat: Instant::now(),
+            next_sweep: Instant::now() + SWEEP,
+            sweeper: Sweeper::default(),
             service: &self,
         };
         self.status.turned();
@@ -203,15 +207,21 @@ struct Turning<'a, P: Platform> {
     tasks: JoinSet<Visit>,
     alone: bool,
     next_beat: Instant,
+    next_sweep: Instant,
+    sweeper: Sweeper,
 }
 
 impl<P: Platform> Turning<'_, P> {
     async fn turn(&mut self) -> Result<Duration, QueueError> {
         let worker = &self.service.worker;
         if Instant::now() >= self.next_beat {
-            boxed(worker.queue.follow_all()).await?;
             boxed(worker.queue.announce(&self.service.presence)).await?;
             self.next_beat = Instant::now() + BEAT;
+        }
+        if Instant::now() >= self.next_sweep {
+            let swept = boxed(worker.queue.sweep(&mut self.sweeper)).await?;
+            tracing::debug!(swept, "unused bodies swept");
+            self.next_sweep = Instant::now() + SWEEP;
         }
         boxed(self.agenda.refresh()).await?;
         for ask in self.agenda.asks() {

@@ -184,10 +184,10 @@ impl<P: Platform> Worker<P> {
     async fn surveyed(&self, lane: &str) -> Result<Arc<Stamps<P>>, Fault> {
         let slot = self.steadiness.survey(lane);
         let mut known = slot.lock().await;
-        if let Some((at, stamps)) = &*known {
-            if at.elapsed() < self.settings.interval / 2 {
-                return Ok(stamps.clone());
-            }
+        if let Some((at, stamps)) = &*known
+            && at.elapsed() < self.settings.interval / 2
+        {
+            return Ok(stamps.clone());
         }
         let stamps = Arc::new(
             self.platform

@@ -74,14 +74,14 @@ impl<P: Platform> Worker<P> {
     }
 
     async fn try_visit(&self, due: &Due) -> Result<Visit, QueueError> {
-        if let Some(document) = self.queue.component(&due.key).await? {
-            if self.is_quiet(&document).await? {
-                self.metrics.steady();
-                return Ok(Visit::Again(crate::backoff::around(
-                    self.settings.interval,
-                    fastrand::f64(),
-                )));
-            }
+        if let Some(document) = self.queue.component(&due.key).await?
+            && self.is_quiet(&document).await?
+        {
+            self.metrics.steady();
+            return Ok(Visit::Again(crate::backoff::around(
+                self.settings.interval,
+                fastrand::f64(),
+            )));
         }
         let company = if due.alone {
             Company::Alone
@@ -190,7 +190,13 @@ impl<P: Platform> Worker<P> {
             .await;
         let artifact =
             wanted.map(|wanted| (wanted.artifact.clone(), wanted.rollout.target.facts.clone()));
-        (claim.into_inner(), Ended::Passed { report, artifact })
+        (
+            claim.into_inner(),
+            Ended::Passed {
+                report: Box::new(report),
+                artifact,
+            },
+        )
     }
 
     async fn reconcile(

@@ -56,7 +56,7 @@ pub(super) fn settings(
     changes.extend(set.into_iter().map(|name| format!("set {name}")));
     changes.extend(removed.into_iter().map(|name| format!("remove {name}")));
     let revision = function.revision.clone();
-    (!changes.is_empty()).then(|| SettingsChange {
+    (!changes.is_empty()).then_some(SettingsChange {
         step: Step::Settings {
             changes,
             variables,

@@ -27,7 +27,7 @@ pub(crate) enum Ended<P: Platform> {
     Early(Box<Look>),
     /// With a pass.
     Passed {
-        report: PassReport<P::Place, P::Memo>,
+        report: Box<PassReport<P::Place, P::Memo>>,
         artifact: Option<(Artifact, Arc<Facts>)>,
     },
 }
@@ -63,7 +63,7 @@ impl<P: Platform> Worker<P> {
                     end,
                     in_sync,
                     ..
-                } = report;
+                } = *report;
                 let stored = journal::store(&record).ok();
                 let outputs = if let End::Ready(outputs) = &end {
                     Some(outputs.clone())
