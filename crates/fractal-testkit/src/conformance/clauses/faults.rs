@@ -1,0 +1,140 @@
+//! Every single call fails, or loses its answer, or is not visible yet.
+
+use super::super::harness::{Harness, Spec, Trouble, Want};
+use super::super::transition::{TRANSITIONS, Transition};
+use super::super::world::{Broken, World};
+use super::{Cases, cases};
+
+type Strike = fn(usize) -> Trouble;
+
+pub(super) async fn call_fails<H: Harness>(fresh: &impl AsyncFn() -> H) -> Result<Cases, Broken> {
+    every_call(fresh, Trouble::Fails).await
+}
+
+pub(super) async fn answer_lost<H: Harness>(fresh: &impl AsyncFn() -> H) -> Result<Cases, Broken> {
+    every_call(fresh, Trouble::LosesAnswer).await
+}
+
+async fn every_call<H: Harness>(
+    fresh: &impl AsyncFn() -> H,
+    strike: Strike,
+) -> Result<Cases, Broken> {
+    let mut tally = Cases::new();
+    for change in TRANSITIONS {
+        let cost = change.cost(fresh).await?;
+        for call in 1..=cost.calls {
+            let trouble = strike(call);
+            let mut world = change.begin(fresh).await?;
+            let mark = world.cloud.mark();
+            world.cloud.arm(trouble);
+            change.says(trouble, world.drive(change.to).await)?;
+            change.says(trouble, struck(&world, mark))?;
+            let made = world.made(mark);
+            if made > cost.made {
+                return change.says(
+                    trouble,
+                    Err(format!("{made} objects were made of {}", cost.made)),
+                );
+            }
+        }
+        tally.push(cases(change.name, cost.calls));
+    }
+    Ok(tally)
+}
+
+fn struck<H: Harness>(world: &World<H>, since: u64) -> Result<(), Broken> {
+    if world.cloud.calls(since).iter().any(|call| call.struck) {
+        return Ok(());
+    }
+    Err("the armed fault struck no call".into())
+}
+
+/// What is wanted instead, after a call was struck.
+#[derive(Debug, Clone, Copy)]
+enum Meanwhile {
+    /// What was there before.
+    Back,
+    /// Something else.
+    Other,
+    /// Something else for one pass, then again what was wanted.
+    OtherAndBack,
+}
+
+pub(super) async fn changed_meanwhile<H: Harness>(
+    fresh: &impl AsyncFn() -> H,
+) -> Result<Cases, Broken> {
+    let mut tally = Cases::new();
+    for change in TRANSITIONS {
+        let calls = change.cost(fresh).await?.calls;
+        let mut count = 0;
+        for strike in [Trouble::Fails as Strike, Trouble::LosesAnswer] {
+            for call in 1..=calls {
+                for meanwhile in [Meanwhile::Back, Meanwhile::Other, Meanwhile::OtherAndBack] {
+                    let trouble = strike(call);
+                    let result = changed(fresh, change, trouble, meanwhile).await;
+                    change.says((trouble, meanwhile), result)?;
+                    count += 1;
+                }
+            }
+        }
+        tally.push(cases(change.name, count));
+    }
+    Ok(tally)
+}
+
+async fn changed<H: Harness>(
+    fresh: &impl AsyncFn() -> H,
+    change: Transition,
+    trouble: Trouble,
+    meanwhile: Meanwhile,
+) -> Result<(), Broken> {
+    let mut world = change.begin(fresh).await?;
+    let mark = world.cloud.mark();
+    world.cloud.arm(trouble);
+    world.until_struck(change.to, mark).await?;
+    world.cloud.advance().await;
+    let other = Want::Present(Spec::DroppedKey);
+    match meanwhile {
+        Meanwhile::Back => world.drive(change.from).await,
+        Meanwhile::Other => world.drive(other).await,
+        Meanwhile::OtherAndBack => {
+            world.pass(other).await?;
+            world.cloud.advance().await;
+            world.drive(change.to).await
+        }
+    }
+}
+
+/// Also undeployed at once, while the object that was just made cannot be seen yet, with and without the answer to its making.
+pub(super) async fn stale_read<H: Harness>(fresh: &impl AsyncFn() -> H) -> Result<Cases, Broken> {
+    let reads = World::new(fresh().await).cloud.stale_reads();
+    for change in TRANSITIONS {
+        let cost = change.cost(fresh).await?;
+        let mut world = change.begin(fresh).await?;
+        let mark = world.cloud.mark();
+        world.cloud.arm(Trouble::StaleReads(reads));
+        change.says("stale reads", world.drive(change.to).await)?;
+        let made = world.made(mark);
+        if made > cost.made {
+            return Err(format!(
+                "{}: {made} objects were made of {}",
+                change.name, cost.made
+            ));
+        }
+    }
+    let calls = TRANSITIONS[0].cost(fresh).await?.calls;
+    for call in 0..=calls {
+        let mut world = World::new(fresh().await);
+        world.cloud.arm(Trouble::StaleReads(reads));
+        if call > 0 {
+            world.cloud.arm(Trouble::LosesAnswer(call));
+        }
+        world.pass(Want::Present(Spec::First)).await?;
+        let undeployed = world.drive(Want::Absent).await;
+        undeployed.map_err(|what| format!("undeployed right after call {call}: {what}"))?;
+    }
+    Ok(vec![
+        cases("changes", TRANSITIONS.len()),
+        cases("undeploys", calls + 1),
+    ])
+}
