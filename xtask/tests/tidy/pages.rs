@@ -67,6 +67,71 @@ fn every_invariant_names_the_test_or_lint_that_enforces_it() {
     none(complaints);
 }
 
+/// The one table of reasons: what the code can say, the page explains, and nothing else.
+#[test]
+fn every_reason_is_explained_and_every_explained_reason_exists() {
+    let sources = files(".rs");
+    let shipped = sources
+        .iter()
+        .filter(|file| file.path.contains("/src/") && !file.path.contains("testkit"))
+        .map(|file| {
+            let tests = file.text.find("#[cfg(test)]").unwrap_or(file.text.len());
+            &file.text[..tests]
+        });
+    let code: BTreeSet<&str> = shipped.flat_map(reasons).collect();
+    let page = std::fs::read_to_string(root().join("docs/errors.md")).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+    let explained: BTreeSet<&str> = rows
+        .filter_map(|row| row.split(" |").next())
+        .flat_map(|cell| cell.split(", "))
+        .map(|name| name.trim_matches('`'))
+        .collect();
+    let missing = code.difference(&explained);
+    let stale = explained.difference(&code);
+    none(
+        missing
+            .map(|name| format!("docs/errors.md does not explain {name}"))
+            .chain(stale.map(|name| format!("docs/errors.md explains {name}, which nothing says")))
+            .collect(),
+    );
+}
+
+/// Code quoted in a page is code that is there: a line `<!-- from PATH -->` stands before its fence.
+#[test]
+fn quoted_code_stands_in_the_file_it_is_quoted_from() {
+    let mut complaints = Vec::new();
+    for page in files(".md") {
+        let mut lines = page.text.lines();
+        while let Some(line) = lines.next() {
+            let Some(path) = line
+                .strip_prefix("<!-- from ")
+                .and_then(|rest| rest.strip_suffix(" -->"))
+            else {
+                continue;
+            };
+            let code: Vec<&str> = lines
+                .by_ref()
+                .skip(1)
+                .take_while(|line| !line.starts_with("```"))
+                .collect();
+            let source = std::fs::read_to_string(root().join(path)).unwrap_or_default();
+            if code.is_empty() || !source.contains(&code.join("\n")) {
+                complaints.push(format!(
+                    "{}: the code quoted from {path} is not there",
+                    page.path
+                ));
+            }
+        }
+    }
+    none(complaints);
+}
+
+/// The words in `Reason::new("...")`.
+fn reasons(text: &str) -> impl Iterator<Item = &str> {
+    let after = text.split("Reason::new(").skip(1);
+    after.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
+}
+
 fn number(line: &str) -> Option<usize> {
     let line = line.trim_start_matches(['-', '*', ' ']);
     line.strip_prefix('I')?.split("**").next()?.parse().ok()
