@@ -1,0 +1,132 @@
+//! `publish`: one artifact, packed once, pushed to every registry named, and each digest read back.
+
+use std::sync::Arc;
+
+use fractal_core::artifact::{ArtifactKind, Reference};
+
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::registry::RegistryArgs;
+use crate::terminal::Terminal;
+
+mod archive;
+mod delivery;
+mod parcel;
+mod receipt;
+mod wheel;
+mod zip;
+
+pub use delivery::{Arrival, deliver};
+pub use parcel::Parcel;
+pub use wheel::WrongName;
+
+/// Flags of `publish`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  fractal publish orders.zip ghcr.io/acme/orders:1.4.2
+  fractal publish etl-2.0-py3-none-any.whl acme.azurecr.io/etl:2.0 europe-docker.pkg.dev/acme/etl/etl:2.0
+  fractal publish oci-layout:build/image:1.4.2 ghcr.io/acme/orders:1.4.2
+  docker save orders:1.4.2 -o orders.tar && fractal publish orders.tar ghcr.io/acme/orders:1.4.2
+  aws ecr get-login-password | fractal publish orders.zip ACCOUNT.dkr.ecr.REGION.amazonaws.com/orders:1 \\
+    --username AWS --password-stdin
+
+The same file gives the same digest, here and in every registry.")]
+pub(crate) struct PublishArgs {
+    /// A function zip, a wheel, an OCI layout folder (or oci-layout:FOLDER[:TAG]), or an image archive of `docker save`
+    #[arg(value_name = "FILE|LAYOUT|ARCHIVE")]
+    from: String,
+    /// Where to, each as HOST/REPOSITORY:TAG
+    #[arg(value_name = "TO", required = true)]
+    to: Vec<String>,
+    /// What the artifact is, where its name does not say so
+    #[arg(long)]
+    kind: Option<Kind>,
+    #[command(flatten)]
+    registry: RegistryArgs,
+}
+
+/// Kinds of artifact that can be published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Kind {
+    Container,
+    FunctionZip,
+    PythonWheel,
+}
+
+impl From<Kind> for ArtifactKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Container => Self::Container,
+            Kind::FunctionZip => Self::FunctionZip,
+            Kind::PythonWheel => Self::PythonWheel,
+        }
+    }
+}
+
+pub(crate) async fn run(terminal: &Terminal, args: PublishArgs) -> Result<Exit, CliError> {
+    let to = targets(&args.to)?;
+    let packing = Parcel::pack(&args.from, args.kind.map(ArtifactKind::from));
+    let parcel = Arc::new(
+        terminal
+            .during(&format!("reading {}", args.from), packing)
+            .await?,
+    );
+    let registry = args.registry.client(&to)?;
+    let text = format!("pushing {} to {}", parcel.name(), count(to.len()));
+    let results = terminal
+        .during(&text, deliver(&parcel, &registry, &to))
+        .await;
+    Ok(receipt::print(terminal, &parcel, &results))
+}
+
+fn count(registries: usize) -> String {
+    if registries == 1 {
+        "one place".into()
+    } else {
+        format!("{registries} places")
+    }
+}
+
+/// Where to, each once, each with a tag or digest: pushing to `latest` because nothing was said helps nobody.
+fn targets(texts: &[String]) -> Result<Vec<Reference>, CliError> {
+    let mut to: Vec<Reference> = Vec::new();
+    for text in texts {
+        let reference: Reference = text
+            .parse()
+            .map_err(|source| CliError::reference(text, source))?;
+        if reference.tag().is_none() && reference.digest().is_none() {
+            let what = format!("{reference} names no version");
+            return Err(CliError::usage(
+                what,
+                format!("write it with a tag: {reference}:1.0.0"),
+            ));
+        }
+        if !to.contains(&reference) {
+            to.push(reference);
+        }
+    }
+    Ok(to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_has_a_host_and_a_version_and_is_taken_once() {
+        let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let twice = texts(&["ghcr.io/a/b:1", "oci://ghcr.io/a/b:1"]);
+        assert_eq!(targets(&twice).unwrap().len(), 1);
+        for text in [
+            "a/b:1",
+            "ghcr.io/a/b",
+            "ghcr.io/A:1",
+            "https://ghcr.io/a/b:1",
+            "",
+        ] {
+            assert!(targets(&texts(&[text])).is_err(), "{text}");
+        }
+    }
+}

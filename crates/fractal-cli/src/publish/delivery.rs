@@ -1,0 +1,104 @@
+//! Pushing a parcel to registries, all at once, and reading back what each of them has then.
+
+use std::sync::Arc;
+
+use fractal_core::artifact::{Descriptor, Digest, Reference};
+use fractal_core::{Fault, Reason};
+use fractal_registry::{BlobSource, Pushed, Registry, RegistryError, RepositoryRef, copy};
+
+use super::parcel::{Content, Parcel, empty, empty_bytes};
+
+const DIGEST_MISMATCH: Reason = Reason::new("DigestMismatch");
+const INTERRUPTED: Reason = Reason::new("ResourceLocal");
+
+/// A parcel in a registry, as the registry itself says after the push.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// The digest that was read back.
+    pub digest: Digest,
+    /// Bytes that had to be sent; none where the registry had them all.
+    pub sent: u64,
+}
+
+/// Pushes `parcel` to every reference of `to`, and says of each, in order, what came of it. One that fails stops no other.
+pub async fn deliver(
+    parcel: &Arc<Parcel>,
+    registry: &Registry,
+    to: &[Reference],
+) -> Vec<(Reference, Result<Arrival, Fault>)> {
+    let pushes: Vec<_> = to
+        .iter()
+        .map(|to| {
+            let (parcel, registry, to) = (Arc::clone(parcel), registry.clone(), to.clone());
+            tokio::spawn(async move { push(&parcel, &registry, &to).await })
+        })
+        .collect();
+    let mut results = Vec::new();
+    for (to, push) in to.iter().zip(pushes) {
+        let result = push.await.unwrap_or_else(|error| {
+            Err(Fault::transient(INTERRUPTED, "the push was interrupted").because(error))
+        });
+        results.push((to.clone(), result));
+    }
+    results
+}
+
+async fn push(parcel: &Parcel, registry: &Registry, to: &Reference) -> Result<Arrival, Fault> {
+    let sent = match &parcel.content {
+        Content::File { path, layer } => {
+            let mut sent = blob(registry, to, &empty(), &empty_bytes()).await?;
+            sent += blob(registry, to, layer, path).await?;
+            let (bytes, media_type) = (parcel.manifest.clone(), &parcel.media_type);
+            registry.push_manifest(to, bytes, media_type).await?;
+            sent
+        }
+        Content::Layout { located, .. } => {
+            copy(located, &registry.locate(to)).await?.uploaded_bytes
+        }
+    };
+    let digest = read_back(parcel, registry, to).await?;
+    Ok(Arrival { digest, sent })
+}
+
+async fn blob(
+    registry: &Registry,
+    to: &Reference,
+    descriptor: &Descriptor,
+    source: &dyn BlobSource,
+) -> Result<u64, RegistryError> {
+    let repository = RepositoryRef::from(to);
+    let pushed = registry
+        .push_blob(&repository, descriptor, source, None)
+        .await?;
+    Ok(match pushed {
+        Pushed::Uploaded => descriptor.size,
+        Pushed::Existed | Pushed::Mounted => 0,
+    })
+}
+
+/// What the registry has under the name that was pushed to: asked by tag, then fetched and compared byte by byte.
+async fn read_back(parcel: &Parcel, registry: &Registry, to: &Reference) -> Result<Digest, Fault> {
+    let named = match to.tag() {
+        Some(tag) => Reference::by_tag(to.host().clone(), to.repository().clone(), tag.clone()),
+        None => to.clone(),
+    };
+    let found = registry.resolve(&named).await?.digest;
+    if found != *parcel.digest() {
+        return Err(differs(parcel, to).because(format!("it has {found}, not {}", parcel.digest())));
+    }
+    let stored = registry.manifest(to, &found).await?;
+    if stored.bytes != parcel.manifest {
+        return Err(differs(parcel, to).because("it serves another manifest under the same digest"));
+    }
+    Ok(found)
+}
+
+fn differs(parcel: &Parcel, to: &Reference) -> Fault {
+    let what = format!(
+        "the registry does not have what was pushed: {}",
+        parcel.name()
+    );
+    Fault::terminal(DIGEST_MISMATCH, what).at(to).next(
+        "look who else pushes to this tag, or what rewrites manifests there; then publish again",
+    )
+}

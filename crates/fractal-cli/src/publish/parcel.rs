@@ -1,0 +1,212 @@
+//! What is published: validated, with the manifest bytes that every registry gets.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use fractal_core::artifact::kind::media_type;
+use fractal_core::artifact::{
+    ArtifactKind, ArtifactUri, Descriptor, Digest, ImageManifest, ZipFacts,
+};
+use fractal_core::{Fault, Reason};
+use fractal_registry::Located;
+
+use super::archive::{self, Unpacked};
+use super::zip;
+use crate::artifact::{Artifact, Source};
+use crate::error::CliError;
+
+const PACKAGE_UNKNOWN: Reason = Reason::new("PackageUnknown");
+/// The content of OCI's empty descriptor.
+const EMPTY: &[u8] = b"{}";
+
+/// An artifact, ready to be pushed any number of times with identical bytes.
+#[derive(Debug)]
+pub struct Parcel {
+    name: String,
+    kind: ArtifactKind,
+    digest: Digest,
+    pub(super) manifest: Bytes,
+    pub(super) media_type: String,
+    pub(super) content: Content,
+    facts: Option<ZipFacts>,
+}
+
+/// Where its blobs come from.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// A file on this machine, which is the only layer.
+    File {
+        path: PathBuf,
+        layer: Box<Descriptor>,
+    },
+    /// A layout; one that was unpacked from an archive goes with the parcel.
+    Layout {
+        located: Box<Located>,
+        /// Held until the parcel goes.
+        _archive: Option<Unpacked>,
+    },
+}
+
+impl Parcel {
+    /// Validates what is at `from` and fixes its manifest. Nothing leaves this machine.
+    ///
+    /// A wheel or zip is told by its name, unless `kind` says what it is; a layout or image archive by what is in it.
+    ///
+    /// # Errors
+    /// Where it cannot be read, is of no kind that can be published, or is not what its kind has to be.
+    pub async fn pack(from: &str, kind: Option<ArtifactKind>) -> Result<Self, CliError> {
+        let path = Path::new(from);
+        if let (Ok(ArtifactUri::Layout(layout)), false) = (from.parse(), path.exists()) {
+            return Self::layout(from, Source::layout(&layout), kind, None).await;
+        }
+        let metadata = std::fs::metadata(path).map_err(|error| CliError::file(path, error))?;
+        if metadata.is_dir() {
+            return Self::layout(from, Source::folder(path), kind, None).await;
+        }
+        if archive::is_tar(path)? {
+            let unpacked = archive::unpack(path).await?;
+            let source = Source::folder(unpacked.folder());
+            return Self::layout(from, source, kind, Some(unpacked)).await;
+        }
+        match kind.or_else(|| kind_of_name(path)) {
+            Some(kind @ (ArtifactKind::FunctionZip | ArtifactKind::PythonWheel)) => {
+                Self::file(path, kind).await
+            }
+            _ => Err(unknown(path).into()),
+        }
+    }
+
+    async fn file(path: &Path, kind: ArtifactKind) -> Result<Self, CliError> {
+        let name = path.file_name().unwrap_or_default();
+        let name = name.to_string_lossy().into_owned();
+        let media_type = match kind {
+            ArtifactKind::PythonWheel => media_type::WHEEL,
+            _ => media_type::FUNCTION_ZIP,
+        };
+        let mut facts = zip::read(path, kind).await?;
+        facts.layer.media_type = media_type.into();
+        let annotations = &mut facts.layer.annotations;
+        annotations.insert(media_type::TITLE.into(), name.clone());
+        let layer = facts.layer.clone();
+        let manifest = ImageManifest::new(Some(media_type), empty(), vec![layer.clone()]);
+        let manifest = serde_json::to_vec(&manifest).map_err(|error| {
+            Fault::terminal(Reason::new("Internal"), "the manifest has no JSON form").because(error)
+        })?;
+        Ok(Self {
+            name,
+            kind,
+            digest: Digest::sha256(&manifest),
+            manifest: manifest.into(),
+            media_type: media_type::OCI_MANIFEST.into(),
+            content: Content::File {
+                path: path.to_owned(),
+                layer: Box::new(layer),
+            },
+            facts: Some(facts),
+        })
+    }
+
+    async fn layout(
+        from: &str,
+        source: Source,
+        kind: Option<ArtifactKind>,
+        unpacked: Option<Unpacked>,
+    ) -> Result<Self, CliError> {
+        let artifact = Artifact::look(source).await?;
+        let kind = artifact.kind(kind)?;
+        let mut located = artifact.source.located();
+        // What was looked at is what is pushed, whatever is written to the layout meanwhile.
+        located.digest = Some(artifact.root.digest.clone());
+        Ok(Self {
+            name: from.to_owned(),
+            kind,
+            digest: artifact.root.digest,
+            manifest: artifact.root.bytes,
+            media_type: artifact.root.media_type,
+            content: Content::Layout {
+                located: Box::new(located),
+                _archive: unpacked,
+            },
+            facts: None,
+        })
+    }
+
+    /// The file's name, or the layout as it was named.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is.
+    #[must_use]
+    pub const fn kind(&self) -> ArtifactKind {
+        self.kind
+    }
+
+    /// The digest it has in every registry.
+    #[must_use]
+    pub const fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// The manifest's media type.
+    pub(crate) fn media_type(&self) -> &str {
+        &self.media_type
+    }
+
+    /// Where it lies, unless it is a file that publishing packs.
+    pub(crate) fn source(&self) -> Option<Source> {
+        match &self.content {
+            Content::File { .. } => None,
+            Content::Layout { located, .. } => Source::of(located),
+        }
+    }
+
+    /// What a zip's or wheel's directory says.
+    pub(crate) const fn facts(&self) -> Option<&ZipFacts> {
+        self.facts.as_ref()
+    }
+}
+
+/// OCI's empty descriptor: the config of artifacts that have none.
+pub(super) fn empty() -> Descriptor {
+    Descriptor::new(
+        media_type::OCI_EMPTY,
+        Digest::sha256(EMPTY),
+        EMPTY.len() as u64,
+    )
+}
+
+/// The empty descriptor's content.
+pub(super) const fn empty_bytes() -> Bytes {
+    Bytes::from_static(EMPTY)
+}
+
+fn kind_of_name(path: &Path) -> Option<ArtifactKind> {
+    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+    match extension.as_str() {
+        "whl" => Some(ArtifactKind::PythonWheel),
+        "zip" => Some(ArtifactKind::FunctionZip),
+        _ => None,
+    }
+}
+
+fn unknown(path: &Path) -> Fault {
+    Fault::terminal(PACKAGE_UNKNOWN, "the file is no artifact that can be published")
+        .at(path.display())
+        .because("its name ends neither in .zip nor in .whl, and it is no image archive")
+        .next("name a zip, a wheel, an OCI layout or an image archive; or say what the file is with --kind function_zip")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_empty_descriptor_is_ocis() {
+        // https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidance-for-an-empty-descriptor
+        let digest = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+        assert_eq!((empty().digest.as_str(), empty().size), (digest, 2));
+        assert_eq!(empty_bytes(), EMPTY);
+    }
+}

@@ -1,0 +1,101 @@
+//! What a publication came to: a line and a digest for every registry.
+
+use fractal_core::Fault;
+use fractal_core::artifact::{ArtifactKind, Digest, Reference};
+use serde::Serialize;
+
+use super::delivery::Arrival;
+use super::parcel::Parcel;
+use crate::error::of_class;
+use crate::exit::Exit;
+use crate::table::{Cell, Table};
+use crate::terminal::{Format, Terminal, Tone};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Receipt<'a> {
+    artifact: &'a str,
+    kind: ArtifactKind,
+    digest: &'a Digest,
+    published: Vec<Line<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    reference: &'a Reference,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<&'a Digest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<&'a Fault>,
+}
+
+type Results = [(Reference, Result<Arrival, Fault>)];
+
+/// Prints the receipt and says how the command ends.
+pub(super) fn print(terminal: &Terminal, parcel: &Parcel, results: &Results) -> Exit {
+    match terminal.format() {
+        Format::Json => terminal.json(&document(parcel, results)),
+        Format::Text => text(terminal, parcel, results),
+    }
+    let faults = results
+        .iter()
+        .filter_map(|(_, result)| result.as_ref().err());
+    faults.fold(Exit::Success, |exit, fault| {
+        if terminal.format() == Format::Text {
+            terminal.fault(fault);
+        }
+        exit.worse(of_class(fault.class))
+    })
+}
+
+fn document<'a>(parcel: &'a Parcel, results: &'a Results) -> Receipt<'a> {
+    let line = |(reference, result): &'a (Reference, Result<Arrival, Fault>)| {
+        let arrival = result.as_ref().ok();
+        Line {
+            reference,
+            digest: arrival.map(|arrival| &arrival.digest),
+            sent_bytes: arrival.map(|arrival| arrival.sent),
+            fault: result.as_ref().err(),
+        }
+    };
+    Receipt {
+        artifact: parcel.name(),
+        kind: parcel.kind(),
+        digest: parcel.digest(),
+        published: results.iter().map(line).collect(),
+    }
+}
+
+fn text(terminal: &Terminal, parcel: &Parcel, results: &Results) {
+    terminal.line(&format!("{} ({})", parcel.name(), parcel.kind()));
+    terminal.line(&format!("  {}", parcel.digest()));
+    let mut table = Table::new(&["REFERENCE", "RESULT", "DIGEST READ BACK"]);
+    for (reference, result) in results {
+        let (outcome, digest) = match result {
+            Ok(arrival) if arrival.sent == 0 => (
+                Cell::toned(Tone::Good, "there already"),
+                arrival.digest.as_str(),
+            ),
+            Ok(arrival) => (
+                Cell::toned(Tone::Good, "published"),
+                arrival.digest.as_str(),
+            ),
+            Err(fault) => (Cell::toned(Tone::Bad, fault.reason.as_str()), "-"),
+        };
+        table.row(vec![
+            Cell::new(reference.to_string()),
+            outcome,
+            Cell::new(digest),
+        ]);
+    }
+    terminal.lines(table.lines(terminal.paint()));
+    let arrived = results.iter().filter(|(_, result)| result.is_ok()).count();
+    terminal.line(&match (arrived, results.len()) {
+        (1, 1) => "the digest read back is the one that was packed".to_owned(),
+        (arrived, all) if arrived == all => format!("all {all} digests agree"),
+        (arrived, all) => format!("{arrived} of {all} published"),
+    });
+}

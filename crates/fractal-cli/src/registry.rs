@@ -1,0 +1,138 @@
+//! The registries a command talks to: credentials, endpoints and authorities, from flags and `FRACTAL_*` variables only.
+//!
+//! No `~/.docker/config.json` is read unasked: which credentials leave this machine is said on the command line.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use fractal_core::artifact::{Reference, RegistryHost};
+use fractal_registry::{
+    Chain, Credential, CredentialSource, DockerConfig, Options, Registry, StaticCredentials,
+};
+
+use crate::error::CliError;
+
+/// Longest password read, in bytes: registry tokens of some vendors have several thousand.
+const PASSWORD_MAX: u64 = 64 * 1024;
+
+/// A registry's name and where its bytes are fetched from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RegistryEndpoint(RegistryHost, String);
+
+impl FromStr for RegistryEndpoint {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (host, url) = text.split_once('=').ok_or("write it as HOST=URL")?;
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            return Err("the URL begins with http:// or https://".to_owned());
+        }
+        let host = host
+            .parse()
+            .map_err(|error: fractal_core::artifact::ReferenceError| error.to_string())?;
+        Ok(Self(host, url.to_owned()))
+    }
+}
+
+/// Flags of commands that talk to registries.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Registries")]
+pub(crate) struct RegistryArgs {
+    /// A Docker config.json with registry credentials
+    #[arg(long, env = "FRACTAL_REGISTRY_CONFIG", value_name = "FILE")]
+    registry_config: Option<PathBuf>,
+    /// The user at the registry
+    #[arg(long, requires = "password_stdin")]
+    username: Option<String>,
+    /// Reads the user's password, or an access token, from standard input
+    #[arg(long, requires = "username")]
+    password_stdin: bool,
+    /// Reaches a registry at another address; references keep its name
+    #[arg(
+        long = "registry-endpoint",
+        env = "FRACTAL_REGISTRY_ENDPOINTS",
+        value_name = "HOST=URL",
+        value_delimiter = ','
+    )]
+    endpoints: Vec<RegistryEndpoint>,
+    /// A PEM file of certificate authorities trusted besides the system's
+    #[arg(long, env = "FRACTAL_CA_BUNDLE", value_name = "FILE")]
+    ca_bundle: Option<PathBuf>,
+    /// A registry that speaks plain HTTP; one on this machine with a port always may
+    #[arg(long, value_name = "HOST")]
+    plain_http: Vec<RegistryHost>,
+}
+
+impl RegistryArgs {
+    /// A client for the registries of `references`.
+    pub(crate) fn client(&self, references: &[Reference]) -> Result<Registry, CliError> {
+        let hosts: BTreeSet<&RegistryHost> = references.iter().map(Reference::host).collect();
+        let mut sources: Vec<Arc<dyn CredentialSource>> = Vec::new();
+        if let Some(username) = &self.username {
+            sources.push(Arc::new(password(username, &hosts)?));
+        }
+        if let Some(path) = &self.registry_config {
+            sources.push(Arc::new(DockerConfig::read(path)?));
+        }
+        let endpoints = self
+            .endpoints
+            .iter()
+            .map(|endpoint| (endpoint.0.clone(), endpoint.1.clone()));
+        Ok(Registry::new(Options {
+            endpoints: endpoints.collect(),
+            plain_http: self.plain_http.iter().cloned().collect(),
+            ca_bundle: self.ca_bundle.clone(),
+            credentials: Arc::new(Chain::new(sources)),
+            user_agent: concat!("fractal/", env!("CARGO_PKG_VERSION")).into(),
+            ..Options::default()
+        })?)
+    }
+}
+
+/// One password is for one registry: it is never shown to another.
+fn password(
+    username: &str,
+    hosts: &BTreeSet<&RegistryHost>,
+) -> Result<StaticCredentials, CliError> {
+    let mut hosts = hosts.iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return Err(CliError::usage(
+            "--username is for one registry, and not exactly one is named",
+            "give the credentials of several registries with --registry-config",
+        ));
+    };
+    let mut text = String::new();
+    std::io::stdin()
+        .lock()
+        .take(PASSWORD_MAX)
+        .read_to_string(&mut text)
+        .map_err(|error| CliError::file(std::path::Path::new("standard input"), error))?;
+    if text.trim().is_empty() {
+        return Err(CliError::usage(
+            "standard input holds no password",
+            "pass it on, for example `aws ecr get-login-password | fractal publish … --username AWS --password-stdin`",
+        ));
+    }
+    let credential = Credential::basic(username, &text);
+    Ok(StaticCredentials::new(BTreeMap::from([(
+        (*host).clone(),
+        credential,
+    )])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_a_host_and_a_url() {
+        let endpoint: RegistryEndpoint = "ghcr.io=http://127.0.0.1:5000".parse().unwrap();
+        assert_eq!(endpoint.1, "http://127.0.0.1:5000");
+        for text in ["ghcr.io", "ghcr.io=ftp://x", "no host=http://x"] {
+            assert!(text.parse::<RegistryEndpoint>().is_err(), "{text}");
+        }
+    }
+}
