@@ -13,6 +13,9 @@ pub(crate) enum Error {
     /// A simulated cloud did not start.
     #[error("the simulated cloud failed")]
     Sim(#[from] SimError),
+    /// Publishing failed.
+    #[error(transparent)]
+    Cli(#[from] fractal_cli::CliError),
     /// A file or socket failed.
     #[error("{what} failed")]
     Io {

@@ -3,7 +3,6 @@
 mod demo;
 mod error;
 mod output;
-mod samples;
 mod serve;
 mod world;
 

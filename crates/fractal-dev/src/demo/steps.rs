@@ -9,8 +9,8 @@ use fractal_simcloud::{Action, Filter, Rule};
 use super::{cloud, system, wait};
 use crate::error::Error;
 use crate::output::Output;
-use crate::samples;
 use crate::world::{ACR, ECR, World};
+use fractal_dev::samples;
 
 mod publish;
 

@@ -1,0 +1,11 @@
+//! The programs themselves, as processes: killed, stopped, misled and read out. What one crate can show alone is tested there.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and prints what it counted"
+)]
+
+mod kill;
+mod support;
