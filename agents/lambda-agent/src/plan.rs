@@ -135,7 +135,9 @@ fn again(because: Deletion) -> Plan<Step> {
 /// Settings come first, since new code may need them; those that only go away come after the code that no longer needs them.
 fn update(at: &Here, desired: &Desired, function: &Function, observed: &Observed) -> Plan<Step> {
     let settings = changes::settings(at, desired, function);
-    let code = function.running() != desired.code.sha256()
+    // After a failed update Lambda reports what was asked for and runs what was there before: only another update tells them apart.
+    let code = matches!(function.update, Operation::Failed { .. })
+        || function.running() != desired.code.sha256()
         || function.architecture != desired.settings.architecture;
     let code_step = || Step::Code {
         code: changes::describe(&desired.code),

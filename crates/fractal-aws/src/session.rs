@@ -84,6 +84,15 @@ impl Session {
             .region(Region::new(region.to_owned()))
             .endpoint_url(endpoint)
             .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build();
+        Self::with(&config, account, region)
+    }
+
+    /// A session whose credentials, endpoint and account are known: nothing is read and nobody is asked.
+    #[must_use]
+    pub fn with(config: &SdkConfig, account: &str, region: &str) -> Self {
+        let config = config
+            .to_builder()
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts())
             .build();

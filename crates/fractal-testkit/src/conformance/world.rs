@@ -55,7 +55,7 @@ impl<H: Harness> World<H> {
 
     /// Passes until the goal is reached, and then the cloud holds exactly what was asked for.
     pub(super) async fn drive(&mut self, want: Want) -> Result<(), Broken> {
-        match self.until(want, |end| goes_on(end)).await? {
+        match self.until(want, goes_on).await? {
             End::Ready(_) | End::Absent => self.check(want),
             other => Err(format!("{want:?} ended with {}", told(&other))),
         }

@@ -132,11 +132,11 @@ impl Cloud {
 
     pub(super) async fn read(&self, place: &str) -> Answer<Option<Seen>> {
         self.call(("GetObject", Touch::Nothing), |state, _| {
-            if let Some((left, before)) = state.stale.get_mut(place) {
-                if *left > 0 {
-                    *left -= 1;
-                    return Ok(before.clone());
-                }
+            if let Some((left, before)) = state.stale.get_mut(place)
+                && *left > 0
+            {
+                *left -= 1;
+                return Ok(before.clone());
             }
             Ok(state.objects.get(place).map(|stored| stored.seen.clone()))
         })
