@@ -215,6 +215,8 @@ impl<'a> Stage<'a> {
                 .arm(Rule::new(filter, Action::Deny).nth(2).until_lifted());
         }
         cloud::set_memory(self.world, &function, 3008).await?;
+        // The change takes a moment to settle; only then is there something to repair.
+        wait::memory(self.world, self.out, &function, 3008).await?;
         self.out
             .line(&format!("by hand: {function} gets 3008 MB instead of 256"));
         wait::memory(self.world, self.out, &function, 256).await?;

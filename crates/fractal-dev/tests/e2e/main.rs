@@ -7,5 +7,6 @@
     reason = "a test fails by panicking, and prints what it counted"
 )]
 
+mod demo;
 mod kill;
 mod support;
