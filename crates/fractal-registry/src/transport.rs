@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use crate::auth::{Access, Auth, Round, Shown};
+use crate::auth::{Access, Auth, Round, Shown, challenge};
 use crate::counts::RequestKind;
 use crate::egress::address::{Class, Reach};
 use crate::egress::body::Outgoing;
@@ -120,7 +120,7 @@ impl Transport<'_> {
             let (parts, body) = answer.response.into_parts();
             let said = Said::read(&read::start(body, self.egress.timeouts().small).await);
             if asked_anew {
-                return Err(refused_credential(call, &shown, said));
+                return Err(refused_again(call, &shown, &parts.headers, said));
             }
             asked_anew = round == Round::Anew;
             let next = self
@@ -134,7 +134,7 @@ impl Transport<'_> {
                 )
                 .await?;
             if next.header == shown.header {
-                return Err(refused_credential(call, &shown, said));
+                return Err(refused_again(call, &shown, &parts.headers, said));
             }
             shown = next;
         }
@@ -228,6 +228,19 @@ impl Transport<'_> {
             },
         }
     }
+}
+
+/// A token that is good but does not reach so far is refused with 401 by registries of the token protocol, and not with 403.
+fn refused_again(call: &Call, shown: &Shown, headers: &HeaderMap, said: Said) -> RegistryError {
+    if challenge::lacks_scope(headers) {
+        return RegistryError::Forbidden {
+            action: call.access.action,
+            at: call.access.at.clone(),
+            identity: shown.identity.clone(),
+            said,
+        };
+    }
+    refused_credential(call, shown, said)
 }
 
 fn refused_credential(call: &Call, shown: &Shown, said: Said) -> RegistryError {

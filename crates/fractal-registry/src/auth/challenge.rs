@@ -46,6 +46,23 @@ impl Challenge {
     }
 }
 
+/// Whether a challenge says that the token shown was good, but not for this (RFC 6750 3.1).
+pub(crate) fn lacks_scope(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(WWW_AUTHENTICATE)
+        .iter()
+        .filter(|value| value.len() <= HEADER_MAX)
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| Reader { rest: text }.challenges())
+        .any(|challenge| {
+            challenge.scheme.eq_ignore_ascii_case("bearer")
+                && challenge
+                    .once("error")
+                    .flatten()
+                    .is_some_and(|error| error == "insufficient_scope")
+        })
+}
+
 #[derive(Debug, Default)]
 struct Raw<'a> {
     scheme: &'a str,
@@ -256,5 +273,28 @@ mod tests {
         }
         assert!(pick(&[]).is_err());
         assert_eq!(pick(&[&"Basic, ".repeat(1000)]), Ok(Challenge::Basic));
+    }
+
+    #[test]
+    fn only_a_bearer_challenge_can_lack_scope() {
+        let check = |value: &str, expected: bool| {
+            let headers = [(WWW_AUTHENTICATE, value.parse().unwrap())];
+            assert_eq!(
+                lacks_scope(&headers.into_iter().collect()),
+                expected,
+                "{value}"
+            );
+        };
+        check(
+            r#"Bearer realm="https://t",scope="repository:a:push",error="insufficient_scope""#,
+            true,
+        );
+        check(
+            r#"Basic realm="t", Bearer realm="https://t",error=insufficient_scope"#,
+            true,
+        );
+        check(r#"Bearer realm="https://t",error="invalid_token""#, false);
+        check(r#"Bearer realm="insufficient_scope""#, false);
+        check(r#"Basic realm="t",error="insufficient_scope""#, false);
     }
 }
