@@ -21,6 +21,15 @@ pub(super) fn writes(world: &World, since: u64) -> Vec<Entry> {
         .collect()
 }
 
+/// Blobs read from the registry that plays ECR after entry `since`.
+pub(super) fn pulls(world: &World, since: u64) -> usize {
+    let entries = world.sim.ledger().since(since);
+    entries
+        .iter()
+        .filter(|entry| entry.service == "registry" && entry.operation == "GetBlob")
+        .count()
+}
+
 /// A write, for people.
 pub(super) fn describe(entry: &Entry) -> String {
     format!("{}:{} {}", entry.service, entry.operation, entry.resource)

@@ -19,6 +19,7 @@ pub(super) struct Stage<'a> {
     world: &'a World,
     folder: &'a Path,
     out: Output,
+    teller: wait::Teller,
     /// The ledger's last entry when the current step began to watch.
     mark: u64,
 }
@@ -29,6 +30,7 @@ impl<'a> Stage<'a> {
             world,
             folder,
             out,
+            teller: wait::Teller::new(out),
             mark: 0,
         }
     }
@@ -116,7 +118,7 @@ impl<'a> Stage<'a> {
             system::deployed()
         };
         self.submit(&body).await?;
-        wait::until(self.world, self.out, "the deployment", wait::is_active).await?;
+        wait::until(self.world, &self.teller, "the deployment", wait::is_active).await?;
         for entry in cloud::writes(self.world, 0) {
             self.out
                 .line(&format!("ledger: {}", cloud::describe(&entry)));
@@ -155,8 +157,10 @@ impl<'a> Stage<'a> {
                 all(&writes)
             )
         })?;
+        let pulls = cloud::pulls(self.world, self.mark);
+        expect(pulls == 0, || format!("{pulls} blobs were read again"))?;
         self.out.holds(&format!(
-            "{} looks, 0 writes, 0 bytes of artifacts read",
+            "{} looks, 0 writes, 0 blobs read",
             self.world.metrics.steady_count() - looks
         ));
         Ok(())
@@ -172,7 +176,7 @@ impl<'a> Stage<'a> {
         }
         let wanted = Digest::sha256(samples::function_zip("2.0.0")?);
         wait::serves(self.world, &self.function(system::FUNCTION)?, &wanted).await?;
-        wait::until(self.world, self.out, "the update", wait::is_active).await?;
+        wait::until(self.world, &self.teller, "the update", wait::is_active).await?;
         let writes = cloud::writes(self.world, self.mark);
         writes.iter().for_each(|entry| {
             self.out
@@ -215,12 +219,12 @@ impl<'a> Stage<'a> {
                 .arm(Rule::new(filter, Action::Deny).nth(2).until_lifted());
         }
         cloud::set_memory(self.world, &function, 3008).await?;
-        // The change takes a moment to settle; only then is there something to repair.
-        wait::memory(self.world, self.out, &function, 3008).await?;
         self.out
             .line(&format!("by hand: {function} gets 3008 MB instead of 256"));
-        wait::memory(self.world, self.out, &function, 256).await?;
-        wait::until(self.world, self.out, "the repair", wait::is_active).await?;
+        // The change takes a moment to settle; only then is there something to repair.
+        wait::memory(self.world, &self.teller, &function, 3008).await?;
+        wait::memory(self.world, &self.teller, &function, 256).await?;
+        wait::until(self.world, &self.teller, "the repair", wait::is_active).await?;
         self.out.holds("seen and put right: 256 MB again");
         Ok(())
     }
@@ -238,7 +242,7 @@ impl<'a> Stage<'a> {
         }
         let id = system::id().map_err(|error| Error::Unexpected(error.to_string()))?;
         self.world.queue.remove_live_system(&id).await?;
-        wait::until(self.world, self.out, "the removal", |view| {
+        wait::until(self.world, &self.teller, "the removal", |view| {
             view.is_none_or(|view| view.components.is_empty())
         })
         .await?;

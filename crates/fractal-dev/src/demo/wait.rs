@@ -1,7 +1,10 @@
 //! Waiting for the agent, with what it says meanwhile.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use fractal_core::contract::ComponentId;
 use fractal_core::status::{ComponentPhase, LiveSystemPhase};
 use fractal_core::{Class, Fault};
 use fractal_queue::{ComponentView, LiveSystemView};
@@ -21,19 +24,18 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Waits until `done` says so of the live system's status; tells each change of it.
 pub(super) async fn until(
     world: &World,
-    out: Output,
+    teller: &Teller,
     what: &str,
     done: impl Fn(Option<&LiveSystemView>) -> bool,
 ) -> Result<(), Error> {
     let began = Instant::now();
-    let mut told = Vec::new();
     let mut stuck_since = None;
     loop {
         let view = world
             .queue
             .view(&system::id().map_err(|error| Error::Unexpected(error.to_string()))?)
             .await?;
-        tell(out, view.as_ref(), &mut told);
+        teller.tell(view.as_ref());
         if done(view.as_ref()) {
             return Ok(());
         }
@@ -59,12 +61,27 @@ pub(super) fn is_active(view: Option<&LiveSystemView>) -> bool {
     view.is_some_and(|view| view.phase == LiveSystemPhase::Active)
 }
 
-fn tell(out: Output, view: Option<&LiveSystemView>, told: &mut Vec<String>) {
-    for component in view.into_iter().flat_map(|view| &view.components) {
-        let line = line(component);
-        if !told.contains(&line) {
-            out.line(&line);
-            told.push(line);
+/// Tells each change of a component's status once.
+pub(super) struct Teller {
+    out: Output,
+    last: RefCell<BTreeMap<ComponentId, String>>,
+}
+
+impl Teller {
+    pub(super) const fn new(out: Output) -> Self {
+        Self {
+            out,
+            last: RefCell::new(BTreeMap::new()),
+        }
+    }
+
+    fn tell(&self, view: Option<&LiveSystemView>) {
+        for component in view.into_iter().flat_map(|view| &view.components) {
+            let line = line(component);
+            let id = component.key.component.clone();
+            if self.last.borrow_mut().insert(id, line.clone()).as_ref() != Some(&line) {
+                self.out.line(&line);
+            }
         }
     }
 }
@@ -149,7 +166,7 @@ pub(super) async fn serves(
 /// Waits until the function has so much memory again; what stands in the way ends the wait.
 pub(super) async fn memory(
     world: &World,
-    out: Output,
+    teller: &Teller,
     function: &str,
     megabytes: u64,
 ) -> Result<(), Error> {
@@ -159,5 +176,5 @@ pub(super) async fn memory(
                 served.function == function && served.settings["MemorySize"] == megabytes
             })
         };
-    until(world, out, "the repair", |_| right()).await
+    until(world, teller, "the repair", |_| right()).await
 }

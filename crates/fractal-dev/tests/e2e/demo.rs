@@ -55,7 +55,10 @@ impl Demo {
             .args(["-c", "kill -0 -- \"-$0\"", &id.to_string()])
             .stderr(Stdio::null())
             .status();
-        assert!(!group.unwrap().success(), "a process of the demo's group is left");
+        assert!(
+            !group.unwrap().success(),
+            "a process of the demo's group is left"
+        );
         let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
         let ours = |line: &&str| line.split_whitespace().nth(4) == Some(&id.to_string());
         assert_eq!(locks.lines().find(ours), None);
@@ -125,7 +128,14 @@ fn poison(home: &Path) -> Vec<(&'static str, String)> {
     ] {
         all.push((name, dead()));
     }
-    for name in ["AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AZURE_CLIENT_SECRET", "FRACTAL_QUEUE"] {
+    for name in [
+        "AWS_PROFILE",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_REGION",
+        "AZURE_CLIENT_SECRET",
+        "FRACTAL_QUEUE",
+    ] {
         all.push((name, "poison".to_owned()));
     }
     all
@@ -136,12 +146,21 @@ async fn it_passes_and_reads_nobodys_settings() {
     let home = tempfile::tempdir().unwrap();
     let mut demo = Demo::start(&[], &poison(home.path()));
     let ended = demo.end().await;
-    assert_eq!(ended.code(), Some(0), "{}{}", demo.process.stdout(), demo.process.stderr());
+    assert_eq!(
+        ended.code(),
+        Some(0),
+        "{}{}",
+        demo.process.stdout(),
+        demo.process.stderr()
+    );
     assert_eq!(demo.process.stderr(), "");
     assert_eq!(demo.begun(), steps().len());
     assert!(!demo.process.stdout().contains("poison"));
     demo.leaves_nothing();
-    let kept: Vec<_> = std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let kept: Vec<_> = std::fs::read_dir(home.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert_eq!(kept, ["garbage"], "something was written to HOME");
 }
 
@@ -155,8 +174,15 @@ async fn every_step_can_break_and_says_its_name() {
         let (out, err) = (demo.process.stdout(), demo.process.stderr());
         println!("--break {step}: {}", err.trim());
         assert_eq!(ended.code(), Some(1), "{step}\n{out}{err}");
-        assert!(err.contains(&format!("error: step `{step}` failed: ")), "{step}: {err}");
-        assert_eq!(demo.begun(), number + 1, "no step begins after the broken one\n{out}");
+        assert!(
+            err.contains(&format!("error: step `{step}` failed: ")),
+            "{step}: {err}"
+        );
+        assert_eq!(
+            demo.begun(),
+            number + 1,
+            "no step begins after the broken one\n{out}"
+        );
         demo.leaves_nothing();
     }
 }
@@ -167,12 +193,18 @@ async fn interrupted_in_any_step_it_leaves_nothing() {
     for number in 1..=steps.len() {
         for signal in ["INT", "TERM"] {
             let mut demo = Demo::start(&[], &[]);
-            until(&format!("step {number}"), BOUND, async || demo.begun() >= number).await;
+            until(&format!("step {number}"), BOUND, async || {
+                demo.begun() >= number
+            })
+            .await;
             // Somewhere within the step, or just after it.
             tokio::time::sleep(Duration::from_millis(fastrand::u64(0..150))).await;
             demo.process.signal(signal);
             let ended = demo.end().await;
-            let context = format!("SIG{signal} in step {number}: {ended}\n{}", demo.process.stderr());
+            let context = format!(
+                "SIG{signal} in step {number}: {ended}\n{}",
+                demo.process.stderr()
+            );
             let over = number == steps.len() && ended.code() == Some(0);
             assert!(ended.code() == Some(130) || over, "{context}");
             demo.leaves_nothing();
