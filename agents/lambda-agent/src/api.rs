@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use aws_sdk_lambda::operation::create_function::builders::CreateFunctionFluentBuilder;
 use aws_sdk_lambda::primitives::Blob;
@@ -18,6 +19,9 @@ use crate::place::{Place, Staged};
 mod read;
 mod staging;
 
+/// How long a region counts as too large to be listed.
+const LIST_AGAIN: Duration = Duration::from_secs(3600);
+
 /// Clients of one region.
 #[derive(Clone)]
 struct Clients {
@@ -29,6 +33,8 @@ struct Clients {
 pub(crate) struct Api {
     session: Session,
     regions: Mutex<BTreeMap<String, Clients>>,
+    /// Regions with more functions than so many list calls show, and when that was seen.
+    large: Mutex<BTreeMap<String, (usize, Instant)>>,
     /// Large inline zips one at a time: each is held in memory twice, once as base64.
     inline: tokio::sync::Semaphore,
 }
@@ -38,6 +44,7 @@ impl Api {
         Self {
             session,
             regions: Mutex::default(),
+            large: Mutex::default(),
             inline: tokio::sync::Semaphore::new(1),
         }
     }
@@ -79,25 +86,40 @@ impl Api {
         }
     }
 
-    /// Revision and code hash of every function of a region: the survey's stamps.
-    pub(crate) async fn functions(&self, region: &str) -> Result<Vec<(String, String)>, Error> {
+    /// Revision and code hash of every function of a region, in fewer than `calls_max` calls; `None` where it takes more.
+    ///
+    /// How many functions a region has is known only by listing them, so a region found too large is not listed again for a while.
+    pub(crate) async fn functions(
+        &self,
+        region: &str,
+        calls_max: usize,
+    ) -> Result<Option<Vec<(String, String)>>, Error> {
+        if self.is_too_large(region, calls_max) {
+            return Ok(None);
+        }
         let client = self.clients(region).lambda;
         let mut all = Vec::new();
         let mut marker = None;
-        loop {
-            let page = client
-                .list_functions()
-                .max_items(50)
-                .set_marker(marker)
-                .send()
-                .await;
+        for _ in 1..calls_max {
+            let page = client.list_functions().max_items(50).set_marker(marker);
+            let page = page.send().await;
             let page = page.map_err(|error| Error::Call(Failure::new("ListFunctions", error)))?;
             all.extend(page.functions().iter().map(read::stamp));
             marker = page.next_marker;
             if marker.is_none() {
-                return Ok(all);
+                return Ok(Some(all));
             }
         }
+        let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
+        large.insert(region.to_owned(), (calls_max, Instant::now()));
+        Ok(None)
+    }
+
+    fn is_too_large(&self, region: &str, calls_max: usize) -> bool {
+        let large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = large.get(region);
+        calls_max < 2
+            || known.is_some_and(|(calls, at)| calls_max <= *calls && at.elapsed() < LIST_AGAIN)
     }
 
     pub(crate) async fn create(

@@ -15,9 +15,6 @@ use crate::observed::{Function, Observed, Operation};
 use crate::place::{self, Memo, Place};
 use crate::plan::{self, Step};
 
-/// Functions one list call returns: beyond that, asking for each costs less.
-const PAGE: usize = 50;
-
 /// AWS Lambda.
 pub struct Lambda {
     pub(crate) api: Api,
@@ -198,22 +195,17 @@ impl Platform for Lambda {
         let Some((account, region)) = lane.split_once('/') else {
             return Ok(None);
         };
-        // How many functions the region has is known only after listing them: with few of ours, single reads cost less.
-        if wanted <= PAGE / 10 {
-            return Ok(None);
-        }
         let place = |name| Place {
             account: account.to_owned(),
             region: region.to_owned(),
             name,
         };
-        let functions = self.api.functions(region).await?;
-        Ok(Some(
-            functions
-                .into_iter()
-                .map(|(name, stamp)| (place(name), stamp))
-                .collect(),
-        ))
+        // One list call for fifty functions, one read for each of ours: whichever are fewer.
+        let functions = self.api.functions(region, wanted).await?;
+        Ok(functions.map(|functions| {
+            let stamps = functions.into_iter();
+            stamps.map(|(name, stamp)| (place(name), stamp)).collect()
+        }))
     }
 
     fn stamp(observed: &Observed) -> Option<String> {

@@ -10,6 +10,8 @@ use fractal_core::{Class, Fault};
 use fractal_queue::{ComponentView, LiveSystemView};
 
 use super::system;
+use serde_json::Value;
+
 use crate::error::Error;
 use crate::output::Output;
 use crate::world::World;
@@ -170,11 +172,11 @@ pub(super) async fn memory(
     function: &str,
     megabytes: u64,
 ) -> Result<(), Error> {
-    let right =
-        || {
-            world.sim.functions().iter().any(|served| {
-                served.function == function && served.settings["MemorySize"] == megabytes
-            })
-        };
+    let right = || {
+        world.sim.functions().iter().any(|served| {
+            let memory = served.settings.get("MemorySize").and_then(Value::as_u64);
+            served.function == function && memory == Some(megabytes)
+        })
+    };
     until(world, teller, "the repair", |_| right()).await
 }
