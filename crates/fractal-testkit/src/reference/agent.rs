@@ -146,6 +146,29 @@ impl From<Failure> for Fault {
 #[derive(Debug, Clone)]
 pub struct Reference(pub Cloud);
 
+impl Reference {
+    /// The object wanted, whether or not the cloud could ever hold it.
+    pub(crate) fn unchecked(inputs: &Inputs, rollout: &Rollout) -> Result<Desired, Failure> {
+        let artifact = &rollout.target.artifact;
+        Ok(Desired {
+            code: artifact.digest.hex().to_owned(),
+            digest: artifact.digest.to_string(),
+            settings: inputs.parameters.text_map("settings")?,
+        })
+    }
+
+    pub(crate) async fn unstage(&self, key: &str) -> Result<(), Failure> {
+        Ok(self.0.unstage(key).await?)
+    }
+
+    /// Writes the marker that is there already; nobody waits for it.
+    pub(crate) async fn mark_again(&self, place: &Place, object: &Seen) {
+        if let Some(digest) = object.digest.clone() {
+            let _ = self.0.mark(&place.to_string(), digest).await;
+        }
+    }
+}
+
 impl Platform for Reference {
     const OFFERS: &'static [&'static str] = &["Conformance.Suite.Worker"];
     const PROVIDER: &'static str = "Reference";
@@ -189,16 +212,11 @@ impl Platform for Reference {
         inputs: &Inputs,
         rollout: &Rollout,
     ) -> Result<Desired, Failure> {
-        let settings = inputs.parameters.text_map("settings")?;
-        if settings.keys().any(String::is_empty) {
+        let desired = Self::unchecked(inputs, rollout)?;
+        if desired.settings.keys().any(String::is_empty) {
             return Err(ParamError::missing("settings", "names that are not empty").into());
         }
-        let artifact = &rollout.target.artifact;
-        Ok(Desired {
-            code: artifact.digest.hex().to_owned(),
-            digest: artifact.digest.to_string(),
-            settings,
-        })
+        Ok(desired)
     }
 
     async fn observe(

@@ -36,9 +36,7 @@ async fn fenced_at<H: Harness>(
     if !after.is_empty() {
         return Err(format!("wrote after the component was lost: {after:?}"));
     }
-    one_effect_a_note(&world, &ended.marks)?;
-    world.restart();
-    world.drive(change.to).await
+    one_effect_a_note(&world, &ended.marks)
 }
 
 /// The lease is checked at each note: whoever writes twice after one note may write after having lost the component.
@@ -82,12 +80,17 @@ pub(super) async fn cancelled<H: Harness>(fresh: &impl AsyncFn() -> H) -> Result
             let interrupt = Interrupt::StopAfter(note);
             change.says(interrupt, stopped_after(fresh, change, interrupt).await)?;
         }
+        for note in 1..=notes {
+            let interrupt = Interrupt::LostAt(note);
+            change.says(interrupt, taken_over(fresh, change, interrupt).await)?;
+        }
         let calls = change.cost(fresh).await?.calls;
         for call in 1..=calls {
             let trouble = Trouble::Hangs(call);
             change.says(trouble, died_in(fresh, change, trouble).await)?;
         }
-        tally.push(cases(&format!("{} at steps", change.name), notes));
+        tally.push(cases(&format!("{} between steps", change.name), notes));
+        tally.push(cases("taken over", notes));
         tally.push(cases("in calls", calls));
     }
     Ok(tally)
@@ -103,6 +106,19 @@ async fn stopped_after<H: Harness>(
     if ended.end != End::Stopped {
         return Err(format!("ended with {}", told(&ended.end)));
     }
+    world.restart();
+    world.cloud.advance().await;
+    world.drive(change.to).await
+}
+
+/// Another agent goes on from the record of the one that lost the component.
+async fn taken_over<H: Harness>(
+    fresh: &impl AsyncFn() -> H,
+    change: Transition,
+    interrupt: Interrupt,
+) -> Result<(), Broken> {
+    let mut world = change.begin(fresh).await?;
+    world.interrupted(change.to, interrupt).await?;
     world.restart();
     world.cloud.advance().await;
     world.drive(change.to).await
