@@ -33,8 +33,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // The process's one TLS provider; a second call would only say that there is one.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    fractal_runtime::install_crypto_provider();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -63,8 +63,7 @@ pub fn main<A: Agent>() -> ExitCode {
     if let Err(problem) = logs::start(cli.runtime.log_format, &cli.runtime.log) {
         return output::problem(&problem, Exit::Usage).into();
     }
-    // The process's one TLS provider; a second call would only say that there is one.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    crate::install_crypto_provider();
     // One thread: an agent waits for networks, and each further thread costs memory in every cloud.
     match tokio::runtime::Builder::new_current_thread()
         .enable_all()
