@@ -122,7 +122,7 @@ pub enum End {
 pub struct PassReport<L, M> {
     /// The record after the pass.
     pub record: Record<L, M>,
-    /// Whether everything that was desired has been applied, healthy or not.
+    /// Whether what is wanted has been applied, healthy or not.
     pub in_sync: bool,
     /// Steps in the order they were carried out.
     pub steps: Vec<Applied>,
@@ -152,26 +152,20 @@ pub async fn reconcile<P: Platform>(
         content,
         record,
         steps: Vec::new(),
+        in_sync: false,
     };
-    let mut in_sync = false;
-    let end = match goal {
-        Goal::Absent => clear(&mut pass, None).await.err().unwrap_or(End::Absent),
+    let ended = match goal {
+        Goal::Absent => clear(&mut pass, None).await.map(|()| End::Absent),
         Goal::Present { inputs, rollout } => {
-            match present(&mut pass, config, inputs, rollout).await {
-                Ok(outputs) => End::Ready(outputs),
-                Err(stop) => {
-                    in_sync = pass.record.synced.is_some();
-                    stop
-                }
-            }
+            let outputs = present(&mut pass, config, inputs, rollout).await;
+            outputs.map(End::Ready)
         }
     };
-    let in_sync = in_sync || matches!(end, End::Ready(_) | End::Absent);
     PassReport {
         record: pass.record,
-        in_sync,
+        in_sync: pass.in_sync,
         steps: pass.steps,
-        end,
+        end: ended.unwrap_or_else(|stop| stop),
     }
 }
 
@@ -191,6 +185,7 @@ async fn present<P: Platform, J: Journal<P::Place, P::Memo>>(
         fingerprint,
         stamp: P::stamp(&observed),
     });
+    pass.in_sync = true;
     match P::report(&at, &desired, &observed) {
         (Health::Ready, outputs) => {
             pass.record.stable = Some(rollout.target.artifact.digest.clone());

@@ -25,6 +25,7 @@ pub(super) struct Converging<'a, P: Platform, J> {
     pub(super) content: &'a dyn Content,
     pub(super) record: Record<P::Place, P::Memo>,
     pub(super) steps: Vec<Applied>,
+    pub(super) in_sync: bool,
 }
 
 /// A place whose plan is empty.
