@@ -13,7 +13,12 @@ const QUEUE_MISSING: Reason = Reason::new("QueueMissing");
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct QueueArgs {
     /// The queue shared with the agents: sqlite:PATH
-    #[arg(long, env = "FRACTAL_QUEUE", value_name = "URL")]
+    #[arg(
+        long,
+        env = "FRACTAL_QUEUE",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     queue: Option<QueueUrl>,
 }
 

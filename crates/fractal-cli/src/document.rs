@@ -63,8 +63,11 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Value, CliError> {
         // A snippet would repeat what may be a secret.
         with_snippet: false,
     };
-    serde_saphyr::from_str_with_options(text, options)
-        .map_err(|error| problem_at(path, "YAML", error.to_string()))
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        // The plain form speaks of the parser's own settings.
+        let problem = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+        problem_at(path, "YAML", problem)
+    })
 }
 
 /// By its name, else by its first character: JSON escapes that YAML does not know are read right only as JSON.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fractal_core::contract::LiveSystemId;
 use fractal_core::status::LiveSystemPhase;
 use fractal_core::{Fault, Reason};
-use fractal_queue::Queue;
+use fractal_queue::{LiveSystemView, NO_AGENT_FOR_OFFER, Queue, QueueError};
 use serde_json::json;
 
 use crate::component;
@@ -41,7 +41,11 @@ pub(crate) struct DownArgs {
 pub(crate) async fn run(terminal: &Terminal, args: DownArgs) -> Result<Exit, CliError> {
     let queue = args.queue.open()?;
     let system = live_system::find(&queue, &args.live_system).await?;
-    queue.remove_live_system(&system.id).await?;
+    match queue.remove_live_system(&system.id).await {
+        // Its last component went between these two looks at it.
+        Ok(()) | Err(QueueError::NotFound { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
     for text in &args.force {
         give_up(&queue, &system.id, text).await?;
     }
@@ -109,7 +113,7 @@ async fn wait(
         Settled::Interrupted => Err(unsettled("waiting was interrupted", id.as_str())),
         Settled::Stuck(view) if view.phase == LiveSystemPhase::Deleting => {
             status::print(terminal, &view, true);
-            Ok(Exit::Failed)
+            Err(abandoned(&view))
         }
         Settled::Active | Settled::Stuck(_) => {
             let what = format!("live system {id} was submitted again meanwhile");
@@ -119,4 +123,23 @@ async fn wait(
             ))
         }
     }
+}
+
+/// Waiting longer helps nobody: there is no agent that could confirm what is left as gone.
+fn abandoned(view: &LiveSystemView) -> CliError {
+    let left: Vec<&str> = view
+        .components
+        .iter()
+        .map(|component| component.key.component.as_str())
+        .collect();
+    let flags: Vec<String> = left.iter().map(|id| format!("--force {id}")).collect();
+    let what = format!("no agent serves what is left: {}", left.join(", "));
+    Fault::blocked(NO_AGENT_FOR_OFFER, what)
+        .at(&view.id)
+        .next(format!(
+            "start its agent; or give up what it left in a cloud: fractal down {} {}",
+            view.id,
+            flags.join(" ")
+        ))
+        .into()
 }

@@ -42,7 +42,12 @@ impl FromStr for RegistryEndpoint {
 #[command(next_help_heading = "Registries")]
 pub(crate) struct RegistryArgs {
     /// A Docker config.json with registry credentials
-    #[arg(long, env = "FRACTAL_REGISTRY_CONFIG", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "FRACTAL_REGISTRY_CONFIG",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     registry_config: Option<PathBuf>,
     /// The user at the registry
     #[arg(long, requires = "password_stdin")]
@@ -54,12 +59,18 @@ pub(crate) struct RegistryArgs {
     #[arg(
         long = "registry-endpoint",
         env = "FRACTAL_REGISTRY_ENDPOINTS",
+        hide_env_values = true,
         value_name = "HOST=URL",
         value_delimiter = ','
     )]
     endpoints: Vec<RegistryEndpoint>,
     /// A PEM file of certificate authorities trusted besides the system's
-    #[arg(long, env = "FRACTAL_CA_BUNDLE", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "FRACTAL_CA_BUNDLE",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     ca_bundle: Option<PathBuf>,
     /// A registry that speaks plain HTTP; one on this machine with a port always may
     #[arg(long, value_name = "HOST")]

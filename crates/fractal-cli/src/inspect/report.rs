@@ -18,7 +18,7 @@ pub(super) struct Report {
     pub(super) kind: Option<ArtifactKind>,
     /// Why we think so.
     pub(super) because: String,
-    /// Compressed bytes of the layers.
+    /// Compressed bytes of the layers; of an index, those of its first image.
     pub(super) size: u64,
     pub(super) layers: Vec<Layer>,
     /// Of an index, its images; of an image, its own platform.

@@ -124,7 +124,7 @@ pub(super) fn verdicts(traits: &Traits) -> Vec<Verdict> {
 
 impl Target {
     fn verdict(&self, traits: &Traits) -> Verdict {
-        let judged = self.kind(traits).and_then(|kind| self.fits(kind, traits));
+        let judged = self.judged(traits);
         let (runs, mut note) = match judged {
             Ok(note) => (true, note),
             Err(fix) => (false, fix),
@@ -139,10 +139,18 @@ impl Target {
         }
     }
 
-    /// As what the target takes it.
-    fn kind(&self, traits: &Traits) -> Result<ArtifactKind, String> {
-        let taken = traits.kinds.iter().find(|kind| self.kinds.contains(kind));
-        taken.copied().ok_or_else(|| self.instead(traits))
+    /// As the first kind that the target takes and that fits it.
+    fn judged(&self, traits: &Traits) -> Result<String, String> {
+        let taken = traits.kinds.iter().filter(|kind| self.kinds.contains(kind));
+        let mut misfits = Err(self.instead(traits));
+        for (place, kind) in taken.enumerate() {
+            match self.fits(*kind, traits) {
+                Ok(note) => return Ok(note),
+                Err(fix) if place == 0 => misfits = Err(fix),
+                Err(_) => {}
+            }
+        }
+        misfits
     }
 
     /// What to publish, or where to go, instead.
@@ -316,6 +324,8 @@ mod tests {
         let mut either = image("linux/amd64");
         either.kinds = vec![Container, FunctionZip];
         assert_eq!(note(&either, "Kubernetes"), "set packageType to image");
+        either.platforms = vec!["linux/arm64".into()];
+        assert_eq!(note(&either, "Azure Functions"), "set packageType to zip");
         assert_eq!(
             note(&either, "Google Cloud Functions"),
             "set packageType to zip"

@@ -9,17 +9,22 @@ use crate::terminal::{Paint, Tone, plain};
 pub(super) fn report(report: &Report, paint: Paint) -> Vec<String> {
     let kind = report.kind.map_or("no single kind", ArtifactKind::as_str);
     let subject = paint.tone(Tone::Strong, &plain(&report.subject));
+    let whose = match report.images.as_slice() {
+        [first, _, ..] => format!(" for {}", plain(&first.platform)),
+        _ => String::new(),
+    };
     let mut lines = vec![
         format!("{subject}  {kind}"),
         format!("  because    {}", plain(&report.because)),
         format!("  digest     {}", report.digest),
         format!("  manifest   {}", plain(&report.media_type)),
-        format!("  size       {}", bytes(report.size)),
+        format!("  size       {}{whose}", bytes(report.size)),
     ];
     if let Some(contents) = &report.contents {
         lines.push(format!(
-            "  contents   {} files, {} unpacked",
+            "  contents   {} {}, {} unpacked",
             contents.files,
+            if contents.files == 1 { "file" } else { "files" },
             bytes(contents.unpacked)
         ));
     }

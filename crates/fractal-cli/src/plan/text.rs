@@ -76,8 +76,13 @@ fn summary(plans: &[Planned]) -> String {
     let changed = count(|plan| matches!(plan, Plan::Preview(preview) if !preview.now.is_empty()));
     let removed = count(|plan| matches!(plan, Plan::Removed(_)));
     let faulty = count(|plan| matches!(plan, Plan::Fault(_)));
+    let noun = if plans.len() == 1 {
+        "component"
+    } else {
+        "components"
+    };
     format!(
-        "{} components: {changed} to change, {removed} to remove, {faulty} without a plan",
+        "{} {noun}: {changed} to change, {removed} to remove, {faulty} without a plan",
         plans.len()
     )
 }

@@ -29,13 +29,21 @@ impl Unpacked {
         let nanos = since.unwrap_or_default().as_nanos();
         let name = format!("fractal-{}-{nanos:x}", std::process::id());
         let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir(&folder)?;
+        make_private(&folder)?;
         Ok(Self(folder))
     }
 
     pub(super) fn folder(&self) -> &Path {
         &self.0
     }
+}
+
+/// Makes a folder that must not be there yet, for this user alone: images may hold what others are not to read.
+fn make_private(folder: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
 }
 
 impl Drop for Unpacked {

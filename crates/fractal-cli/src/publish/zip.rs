@@ -23,12 +23,23 @@ pub(super) async fn read(path: &Path, kind: ArtifactKind) -> Result<ZipFacts, Cl
     let (layer, directory) = reading.map_err(|error| {
         Fault::transient(Reason::new("ResourceLocal"), "reading was interrupted").because(error)
     })??;
-    let directory = directory.map_err(|error| Fault::from(error).at(path.display()))?;
+    let directory = directory.map_err(|error| refused(path, kind, error))?;
     let facts = zip_facts(directory, layer);
     if kind == ArtifactKind::PythonWheel {
         wheel::check(path, &facts)?;
     }
     Ok(facts)
+}
+
+fn refused(path: &Path, kind: ArtifactKind, error: ZipError) -> Fault {
+    let fault = Fault::from(error).at(path.display());
+    match kind {
+        ArtifactKind::PythonWheel => Fault {
+            what: "the wheel is refused".into(),
+            ..fault
+        },
+        _ => fault,
+    }
 }
 
 type Scanned = (Descriptor, Result<ZipDirectory, ZipError>);

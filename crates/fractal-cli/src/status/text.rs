@@ -137,11 +137,18 @@ fn obstacle(view: &ComponentView) -> Vec<String> {
     lines.extend(indented(fault_lines(fault)));
     if let Some(next) = view.status.next_attempt {
         lines.push(format!(
-            "    tried {} times, next attempt {next}",
-            view.status.attempts
+            "    tried {}, next attempt {next}",
+            times(view.status.attempts)
         ));
     }
     lines
+}
+
+fn times(count: u32) -> String {
+    match count {
+        1 => "once".to_owned(),
+        count => format!("{count} times"),
+    }
 }
 
 fn indented(lines: Vec<String>) -> impl Iterator<Item = String> {

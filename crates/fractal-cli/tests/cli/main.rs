@@ -1,0 +1,17 @@
+//! The `fractal` binary as a person or a script meets it: what it prints, and how it ends.
+//!
+//! Registries are simulated ones on loopback. Agents are played through the queue, with the statuses and answers real ones write;
+//! the way through a real agent and cloud is tested where those are.
+
+#[cfg(test)]
+mod inspecting;
+#[cfg(test)]
+mod planning;
+#[cfg(test)]
+mod publishing;
+#[cfg(test)]
+mod rig;
+#[cfg(test)]
+mod status;
+#[cfg(test)]
+mod submitting;
