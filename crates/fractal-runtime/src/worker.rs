@@ -27,6 +27,7 @@ use crate::telemetry::metrics::Metrics;
 
 mod answer;
 mod settle;
+mod verdict;
 
 use settle::{Ended, Look};
 

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fractal_core::artifact::Facts;
+use fractal_core::artifact::{Digest, Facts};
 use fractal_core::contract::ComponentId;
-use fractal_core::reconcile::{Artifact, End, PassReport, Platform};
+use fractal_core::reconcile::{Artifact, End, Outputs, PassReport, Platform};
 use fractal_core::status::{ArtifactStatus, Condition, ConditionStatus, ConditionType, Status};
 use fractal_core::{Class, Fault, Timestamp};
-use fractal_queue::{Claim, NextDue, Outcome, QueueError, Settlement};
+use fractal_queue::{Claim, NextDue, Outcome, QueueError, Record, Settlement};
 
+use super::verdict::{HandBack, Pace, Verdict};
 use super::{Visit, Worker};
-use crate::{backoff, journal};
+use crate::journal;
 
 /// What ended a visit before the cloud was reached.
 pub(crate) enum Look {
@@ -32,12 +33,12 @@ pub(crate) enum Ended<P: Platform> {
     },
 }
 
-/// A settlement's parts that are a function of how the visit ended.
-struct Verdict {
-    conditions: [(ConditionType, ConditionStatus, String, String); 3],
-    fault: Option<Fault>,
-    due: NextDue,
-    outcome: Outcome,
+/// What a settlement says besides the verdict.
+#[derive(Default)]
+struct Known {
+    artifact: Option<(Artifact, Option<Arc<Facts>>)>,
+    outputs: Option<Outputs>,
+    record: Option<Record>,
 }
 
 impl<P: Platform> Worker<P> {
@@ -47,224 +48,77 @@ impl<P: Platform> Worker<P> {
         ended: Ended<P>,
         took: Duration,
     ) -> Result<Visit, QueueError> {
-        let (verdict, artifact, outputs, record) = match ended {
-            Ended::Early(look) => {
-                let (verdict, artifact) = self.early(*look, &claim);
-                (
-                    verdict,
-                    artifact.map(|artifact| (artifact, None)),
-                    None,
-                    None,
-                )
-            }
-            Ended::Passed { report, artifact } => {
-                let PassReport {
-                    record,
-                    end,
-                    in_sync,
-                    ..
-                } = *report;
-                let stored = journal::store(&record).ok();
-                let outputs = if let End::Ready(outputs) = &end {
-                    Some(outputs.clone())
-                } else {
-                    None
-                };
-                match self.passed(end, in_sync, &claim) {
-                    Ok(verdict) => (
-                        verdict,
-                        artifact.map(|(artifact, facts)| (artifact, Some(facts))),
-                        outputs,
-                        stored,
-                    ),
-                    Err(HandBack::Lost) => {
-                        tracing::warn!("claim lost to another agent");
-                        return Ok(Visit::Again(Duration::from_secs(1)));
-                    }
-                    Err(HandBack::Stopped) => {
-                        return self.queue.release(claim).await.map(|()| Visit::Settled);
-                    }
-                }
+        let judged = match ended {
+            Ended::Early(look) => Ok(self.early(*look, &claim)),
+            Ended::Passed { report, artifact } => self.passed(*report, artifact, &claim),
+        };
+        let (verdict, known) = match judged {
+            Ok(judged) => judged,
+            Err(HandBack::Lost) => return Ok(lost()),
+            Err(HandBack::Stopped) => {
+                return self.queue.release(claim).await.map(|()| Visit::Settled);
             }
         };
         self.tell(&verdict, took);
-        let status = self.status(&claim, &verdict, artifact, outputs);
         let settlement = Settlement {
-            status,
-            record,
+            status: self.status(&claim, &verdict, known.artifact, known.outputs),
+            record: known.record,
             due: verdict.due,
             outcome: verdict.outcome,
         };
         match self.queue.settle(claim, settlement).await {
-            Err(QueueError::Lost { .. }) => {
-                tracing::warn!("claim lost to another agent");
-                Ok(Visit::Again(Duration::from_secs(1)))
-            }
+            Err(QueueError::Lost { .. }) => Ok(lost()),
             other => other.map(|()| Visit::Settled),
         }
     }
 
-    fn early(&self, look: Look, claim: &Claim) -> (Verdict, Option<Artifact>) {
+    fn early(&self, look: Look, claim: &Claim) -> (Verdict, Known) {
         match look {
             Look::Waiting { on, why } => {
-                let due = NextDue::In(backoff::around(self.settings.interval, fastrand::f64()));
-                let unknown = |kind| {
-                    (
-                        kind,
-                        ConditionStatus::Unknown,
-                        "DependencyNotReady".to_owned(),
-                        why.clone(),
-                    )
-                };
-                let conditions = [
-                    ConditionType::Resolved,
-                    ConditionType::Applied,
-                    ConditionType::Ready,
-                ]
-                .map(unknown);
                 tracing::info!(dependency = %on, "waiting for a dependency");
-                (
-                    Verdict {
-                        conditions,
-                        fault: None,
-                        due,
-                        outcome: Outcome::Waiting,
-                    },
-                    None,
-                )
+                (Verdict::dependency(why, self.pace(claim)), Known::default())
             }
             Look::Faulty(fault, artifact) => {
-                let resolved = if artifact.is_some() {
-                    ConditionStatus::True
-                } else {
-                    ConditionStatus::False
-                };
-                (
-                    self.faulty(fault, resolved, claim, artifact.is_some()),
+                let reached = artifact.as_ref().map(|_| ConditionType::Resolved);
+                let artifact = artifact.map(|artifact| (artifact, None));
+                let known = Known {
                     artifact,
-                )
-            }
-        }
-    }
-
-    fn passed(&self, end: End, in_sync: bool, claim: &Claim) -> Result<Verdict, HandBack> {
-        let applied = if in_sync {
-            ConditionStatus::True
-        } else {
-            ConditionStatus::False
-        };
-        let good = |kind| {
-            (
-                kind,
-                ConditionStatus::True,
-                "AsDesired".to_owned(),
-                String::new(),
-            )
-        };
-        match end {
-            End::Lost => Err(HandBack::Lost),
-            End::Stopped => Err(HandBack::Stopped),
-            End::Ready(_) => {
-                let due = NextDue::In(backoff::around(self.settings.interval, fastrand::f64()));
-                let conditions = [
-                    ConditionType::Resolved,
-                    ConditionType::Applied,
-                    ConditionType::Ready,
-                ]
-                .map(good);
-                Ok(Verdict {
-                    conditions,
-                    fault: None,
-                    due,
-                    outcome: Outcome::InSync,
-                })
-            }
-            End::Absent => {
-                let conditions = [
-                    ConditionType::Resolved,
-                    ConditionType::Applied,
-                    ConditionType::Ready,
-                ]
-                .map(good);
-                Ok(Verdict {
-                    conditions,
-                    fault: None,
-                    due: NextDue::WhenWoken,
-                    outcome: Outcome::Gone,
-                })
-            }
-            End::Wait(reason) => {
-                let waited = claim.document().status.waiting_since.map_or(0, |since| {
-                    self.now().unix_millis().saturating_sub(since.unix_millis())
-                });
-                let due = NextDue::In(backoff::while_waiting(Duration::from_millis(waited)));
-                let wait = |kind, status| {
-                    (
-                        kind,
-                        status,
-                        "OperationInProgress".to_owned(),
-                        reason.clone(),
-                    )
+                    ..Known::default()
                 };
-                let conditions = [
-                    good(ConditionType::Resolved),
-                    wait(ConditionType::Applied, applied),
-                    wait(ConditionType::Ready, ConditionStatus::False),
-                ];
-                Ok(Verdict {
-                    conditions,
-                    fault: None,
-                    due,
-                    outcome: Outcome::Waiting,
-                })
+                (Verdict::faulty(fault, reached, self.pace(claim)), known)
             }
-            End::Fault(fault) => Ok(self.faulty(fault, ConditionStatus::True, claim, true)),
         }
     }
 
-    /// `movable`: a new digest may mend what this one cannot, so even a terminal fault is looked at again, for its tag only.
-    fn faulty(
+    fn passed(
         &self,
-        fault: Fault,
-        resolved: ConditionStatus,
+        report: PassReport<P::Place, P::Memo>,
+        artifact: Option<(Artifact, Arc<Facts>)>,
         claim: &Claim,
-        movable: bool,
-    ) -> Verdict {
-        let pause = backoff::after_fault(fault.class, claim.document().attempts, fastrand::f64());
-        let due = match pause {
-            Some(pause) => NextDue::In(pause),
-            None if movable => {
-                NextDue::In(backoff::around(self.settings.interval, fastrand::f64()))
-            }
-            None => NextDue::WhenWoken,
+    ) -> Result<(Verdict, Known), HandBack> {
+        let outputs = match &report.end {
+            End::Ready(outputs) => Some(outputs.clone()),
+            _ => None,
         };
-        let message = fault.to_string();
-        let bad = |kind, status| (kind, status, fault.reason.to_string(), message.clone());
-        let reached = if resolved == ConditionStatus::True {
-            ConditionStatus::False
-        } else {
-            ConditionStatus::Unknown
+        let verdict =
+            Verdict::of_pass(report.end, &report.steps, report.in_sync, self.pace(claim))?;
+        let known = Known {
+            artifact: artifact.map(|(artifact, facts)| (artifact, Some(facts))),
+            outputs,
+            record: journal::store(&report.record).ok(),
         };
-        let first = if resolved == ConditionStatus::True {
-            (
-                ConditionType::Resolved,
-                resolved,
-                "AsDesired".to_owned(),
-                String::new(),
-            )
-        } else {
-            bad(ConditionType::Resolved, resolved)
-        };
-        let conditions = [
-            first,
-            bad(ConditionType::Applied, reached),
-            bad(ConditionType::Ready, ConditionStatus::False),
-        ];
-        Verdict {
-            conditions,
-            fault: Some(fault),
-            due,
-            outcome: Outcome::Failed,
+        Ok((verdict, known))
+    }
+
+    fn pace(&self, claim: &Claim) -> Pace {
+        let document = claim.document();
+        let since = document.status.waiting_since.unwrap_or_else(|| self.now());
+        let waited = self.now().unix_millis().saturating_sub(since.unix_millis());
+        Pace {
+            interval: self.settings.interval,
+            attempts: document.attempts,
+            waited: Duration::from_millis(waited),
+            jitter: fastrand::f64(),
         }
     }
 
@@ -273,59 +127,27 @@ impl<P: Platform> Worker<P> {
         claim: &Claim,
         verdict: &Verdict,
         artifact: Option<(Artifact, Option<Arc<Facts>>)>,
-        outputs: Option<fractal_core::reconcile::Outputs>,
+        outputs: Option<Outputs>,
     ) -> Status {
-        let now = self.now();
-        let generation = claim.generation();
+        let (now, generation) = (self.now(), claim.generation());
         let mut status = claim.document().status.clone();
-        let waiting = verdict.outcome != Outcome::InSync;
-        let new = status.observed_generation != generation;
+        let is_new = status.observed_generation != generation;
+        let is_running = verdict.outcome == Outcome::InSync;
         status.observed_generation = generation;
-        for (kind, condition, reason, message) in &verdict.conditions {
-            let next = verdict
-                .fault
-                .as_ref()
-                .filter(|_| *condition != ConditionStatus::True)
-                .and_then(|fault| fault.next.clone());
-            let (reason, message) = (reason.clone(), message.clone());
-            status.set(Condition {
-                kind: *kind,
-                status: *condition,
-                reason,
-                message,
-                next,
-                observed_generation: generation,
-                since: now,
-            });
-        }
+        set_conditions(&mut status, verdict, generation, now);
         if let Some((artifact, facts)) = artifact {
-            let running = status.artifact.take().and_then(|known| known.running);
-            let running = if waiting {
-                running
-            } else {
-                Some(artifact.digest.clone())
-            };
-            let image = facts.and_then(|facts| image_of(&facts, &artifact));
-            status.artifact = Some(ArtifactStatus {
-                reference: artifact.reference,
-                desired: artifact.digest,
-                image,
-                running,
-            });
+            status.artifact = Some(artifact_status(&status, artifact, facts, is_running));
         }
         status.outputs = outputs.unwrap_or(status.outputs);
         status.fault.clone_from(&verdict.fault);
-        status.attempts = if verdict.outcome == Outcome::Failed {
-            claim.document().attempts
-        } else {
-            0
+        status.attempts = match verdict.outcome {
+            Outcome::Failed => claim.document().attempts,
+            Outcome::InSync | Outcome::Waiting | Outcome::Gone => 0,
         };
-        status.waiting_since = if !waiting {
-            None
-        } else if new {
-            Some(now)
-        } else {
-            status.waiting_since.or(Some(now))
+        status.waiting_since = match status.waiting_since {
+            _ if is_running => None,
+            Some(since) if !is_new => Some(since),
+            _ => Some(now),
         };
         status.next_attempt = next_attempt(verdict, now);
         status.agent = format!("{} {}", self.metrics.agent(), env!("CARGO_PKG_VERSION"));
@@ -346,22 +168,65 @@ impl<P: Platform> Worker<P> {
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         match &verdict.fault {
             None => tracing::info!(outcome, took_ms, "reconciled"),
-            Some(fault) => match fault.class {
-                Class::Terminal => {
-                    tracing::error!(outcome, took_ms, reason, class = "Terminal", fault = %fault, "reconcile failed")
-                }
-                class => {
-                    tracing::warn!(outcome, took_ms, reason, class = class.as_str(), fault = %fault, "reconcile failed")
-                }
-            },
+            Some(fault) if fault.class == Class::Terminal => {
+                tracing::error!(outcome, took_ms, reason, class = "Terminal", fault = %fault, "reconcile failed");
+            }
+            Some(fault) => {
+                tracing::warn!(outcome, took_ms, reason, class = fault.class.as_str(), fault = %fault, "reconcile failed");
+            }
         }
     }
 }
 
-/// Why nothing is settled.
-enum HandBack {
-    Lost,
-    Stopped,
+fn lost() -> Visit {
+    tracing::warn!("claim lost to another agent");
+    Visit::Again(Duration::from_secs(1))
+}
+
+fn set_conditions(status: &mut Status, verdict: &Verdict, generation: u64, now: Timestamp) {
+    for shown in verdict.conditions() {
+        let holds = shown.status == ConditionStatus::True;
+        let fault = verdict.fault.as_ref().filter(|_| !holds);
+        status.set(Condition {
+            kind: shown.kind,
+            status: shown.status,
+            reason: shown.reason,
+            message: shown.message,
+            next: fault.and_then(|fault| fault.next.clone()),
+            observed_generation: generation,
+            since: now,
+        });
+    }
+}
+
+fn artifact_status(
+    status: &Status,
+    artifact: Artifact,
+    facts: Option<Arc<Facts>>,
+    is_running: bool,
+) -> ArtifactStatus {
+    let before = status
+        .artifact
+        .as_ref()
+        .and_then(|known| known.running.clone());
+    ArtifactStatus {
+        image: facts.and_then(|facts| image_of(&facts, &artifact)),
+        running: if is_running {
+            Some(artifact.digest.clone())
+        } else {
+            before
+        },
+        reference: artifact.reference,
+        desired: artifact.digest,
+    }
+}
+
+/// Of an index, the image that is deployed.
+fn image_of(facts: &Facts, artifact: &Artifact) -> Option<Digest> {
+    match facts {
+        Facts::Image(image) if image.manifest != artifact.digest => Some(image.manifest.clone()),
+        _ => None,
+    }
 }
 
 fn next_attempt(verdict: &Verdict, now: Timestamp) -> Option<Timestamp> {
@@ -374,13 +239,5 @@ fn next_attempt(verdict: &Verdict, now: Timestamp) -> Option<Timestamp> {
             Some(now.plus_millis(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)))
         }
         NextDue::WhenWoken => None,
-    }
-}
-
-/// Of an index, the image that is deployed.
-fn image_of(facts: &Facts, artifact: &Artifact) -> Option<fractal_core::artifact::Digest> {
-    match facts {
-        Facts::Image(image) if image.manifest != artifact.digest => Some(image.manifest.clone()),
-        _ => None,
     }
 }
