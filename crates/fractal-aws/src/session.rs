@@ -75,7 +75,8 @@ impl Session {
         })
     }
 
-    /// A session with a simulated AWS at `endpoint`: made-up credentials, nothing read from the environment.
+    /// A session with a simulated AWS at `endpoint`: made-up credentials, nothing read from the environment, no proxy of
+    /// `HTTP_PROXY` either. Plain HTTP only.
     #[must_use]
     pub fn simulated(endpoint: &str, region: &str, account: &str) -> Self {
         let credentials = Credentials::new("simulated", "simulated", None, None, "simulated");
@@ -84,6 +85,7 @@ impl Session {
             .region(Region::new(region.to_owned()))
             .endpoint_url(endpoint)
             .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
             .build();
         Self::with(&config, account, region)
     }

@@ -1,10 +1,12 @@
 //! The demo: everything the project promises, once through, each promise checked against the simulated cloud's own ledger.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::error::Error;
 use crate::output::{self, Output};
@@ -17,6 +19,8 @@ mod wait;
 
 /// How often the agent looks at what is in sync: short, since someone watches.
 const INTERVAL: Duration = Duration::from_millis(700);
+/// Longest wait for what still runs after an interrupt.
+const STOP: Duration = Duration::from_secs(5);
 
 /// Flags of `demo`.
 #[derive(Debug, clap::Args)]
@@ -71,12 +75,9 @@ impl Step {
 }
 
 /// Runs the demo.
-pub(crate) async fn run(args: DemoArgs) -> ExitCode {
+pub(crate) fn run(runtime: Runtime, args: DemoArgs) -> ExitCode {
     let mut current = Step::Start;
-    let ended = tokio::select! {
-        ended = play(args.sabotage, &mut current) => ended,
-        ended = interrupted() => ended,
-    };
+    let ended = perform(runtime, args.sabotage, &mut current);
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(Error::Interrupted) => output::interrupted(),
@@ -84,20 +85,47 @@ pub(crate) async fn run(args: DemoArgs) -> ExitCode {
     }
 }
 
-/// What was started lives in the dropped future, and ends with it; the folder goes with it too.
-async fn interrupted() -> Result<(), Error> {
-    let mut terminate =
-        signal(SignalKind::terminate()).map_err(Error::io("waiting for SIGTERM"))?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Error::io("waiting for Ctrl-C"))?,
-    }
-    Err(Error::Interrupted)
+/// Signals are received before there is a folder to leave behind, and the folder goes once nothing runs that writes into it.
+fn perform(runtime: Runtime, sabotage: Option<Step>, current: &mut Step) -> Result<(), Error> {
+    let interrupts = runtime.block_on(async { Interrupts::receive() })?;
+    let folder = tempfile::tempdir().map_err(Error::io("making a temporary folder"))?;
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            error = interrupts.come() => Err(error),
+            ended = play(folder.path(), sabotage, current) => ended,
+        }
+    });
+    runtime.shutdown_timeout(STOP);
+    ended
 }
 
-async fn play(sabotage: Option<Step>, current: &mut Step) -> Result<(), Error> {
+/// Ctrl-C and SIGTERM.
+struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupts {
+    fn receive() -> Result<Self, Error> {
+        let receive = |kind| signal(kind).map_err(Error::io("receiving signals"));
+        Ok(Self {
+            interrupt: receive(SignalKind::interrupt())?,
+            terminate: receive(SignalKind::terminate())?,
+        })
+    }
+
+    async fn come(mut self) -> Error {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        Error::Interrupted
+    }
+}
+
+async fn play(folder: &Path, sabotage: Option<Step>, current: &mut Step) -> Result<(), Error> {
     let out = Output::new();
-    let folder = tempfile::tempdir().map_err(Error::io("making a temporary folder"))?;
     let steps = Step::value_variants();
     let mut begin = |step: Step| {
         *current = step;
@@ -114,8 +142,8 @@ async fn play(sabotage: Option<Step>, current: &mut Step) -> Result<(), Error> {
     };
 
     let broken = begin(Step::Start);
-    let world = start(&folder, broken).await?;
-    let mut stage = steps::Stage::new(&world, folder.path(), out);
+    let world = start(folder, broken).await?;
+    let mut stage = steps::Stage::new(&world, folder, out);
     stage.started().await?;
     stage.build(begin(Step::Build))?;
     stage.publish(begin(Step::Publish)).await?;
@@ -130,10 +158,9 @@ async fn play(sabotage: Option<Step>, current: &mut Step) -> Result<(), Error> {
 }
 
 /// Sabotaged, the queue's file is a folder.
-async fn start(folder: &tempfile::TempDir, sabotage: bool) -> Result<World, Error> {
+async fn start(folder: &Path, sabotage: bool) -> Result<World, Error> {
     if sabotage {
-        std::fs::create_dir(folder.path().join("queue.db"))
-            .map_err(Error::io("making a folder"))?;
+        std::fs::create_dir(folder.join("queue.db")).map_err(Error::io("making a folder"))?;
     }
-    World::start(folder.path(), Ports::default(), INTERVAL).await
+    World::start(folder, Ports::default(), INTERVAL).await
 }

@@ -42,10 +42,8 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return output::failed("start", &error.to_string()),
     };
-    runtime.block_on(async {
-        match cli.command {
-            Command::Demo(args) => demo::run(args).await,
-            Command::Serve(args) => serve::run(args).await,
-        }
-    })
+    match cli.command {
+        Command::Demo(args) => demo::run(runtime, args),
+        Command::Serve(args) => runtime.block_on(serve::run(args)),
+    }
 }

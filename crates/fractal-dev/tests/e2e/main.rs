@@ -8,5 +8,6 @@
 )]
 
 mod demo;
+mod image;
 mod kill;
 mod support;

@@ -15,8 +15,7 @@ use super::system::ECR;
 
 /// A client that finds ECR's name on loopback.
 pub(crate) fn client(cloud: &Cloud) -> Registry {
-    // One TLS provider a process; a second call only says that there is one.
-    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    fractal_runtime::install_crypto_provider();
     let endpoints = BTreeMap::from([(ECR.parse().unwrap(), cloud.endpoints.registry.clone())]);
     Registry::new(Options {
         endpoints,
