@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use fractal_core::contract::LiveSystemId;
-use fractal_queue::Queue;
+use fractal_core::contract::LiveSystem;
 
 use crate::control::QueueArgs;
 use crate::document;
@@ -42,19 +41,34 @@ pub(crate) struct PlanArgs {
 
 pub(crate) async fn run(terminal: &Terminal, args: PlanArgs) -> Result<Exit, CliError> {
     let path = Path::new(&args.subject);
-    let from_file = is_file(path);
-    let system = from_file.then(|| document::read(path)).transpose()?;
+    let system = match is_file(path) {
+        true => Some(read(path).await?),
+        false => None,
+    };
     let queue = args.queue.open()?;
-    let (id, questions) = match &system {
-        Some(system) => (system.id.clone(), asking::about_file(&queue, system).await?),
-        None => submitted(&queue, &args.subject).await?,
+    let (id, held, questions) = match &system {
+        Some(system) => {
+            let held = asking::is_large_shrink(&queue, system).await?;
+            let questions = asking::about_file(&queue, system).await?;
+            (system.id.clone(), held, questions)
+        }
+        None => {
+            let system = live_system::find(&queue, &args.subject).await?;
+            let questions = asking::about_submitted(&queue, &system.id).await?;
+            (system.id, false, questions)
+        }
     };
     let plans = asking::answers(terminal, &queue, questions, args.timeout).await?;
     match terminal.format() {
         Format::Json => {
-            terminal.json(&serde_json::json!({ "liveSystem": id, "components": plans }));
+            terminal.json(&serde_json::json!({ "liveSystem": id, "needsAllowShrink": held, "components": plans }));
         }
-        Format::Text => terminal.lines(text::plans(&id, &plans, terminal.paint())),
+        Format::Text => {
+            terminal.lines(text::plans(&id, &plans, terminal.paint()));
+            if held {
+                terminal.line("submitting this needs --allow-shrink: more than half of the components would go");
+            }
+        }
     }
     Ok(plans
         .iter()
@@ -68,13 +82,10 @@ fn is_file(path: &Path) -> bool {
     path.is_file() || path.as_os_str() == "-" || matches!(extension, Some("yaml" | "yml" | "json"))
 }
 
-async fn submitted(
-    queue: &Queue,
-    text: &str,
-) -> Result<(LiveSystemId, Vec<asking::Asked>), CliError> {
-    let system = live_system::find(queue, text).await?;
-    let questions = asking::about_submitted(queue, &system.id).await?;
-    Ok((system.id, questions))
+async fn read(path: &Path) -> Result<LiveSystem, CliError> {
+    let system = document::read(path)?;
+    asking::check(&document::place(path), &system).await?;
+    Ok(system)
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! Asking the agents: which questions there are, who could answer them, and waiting for the answers.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fractal_core::contract::{Component, ComponentKey, LiveSystem, LiveSystemId};
 use fractal_core::{Fault, Reason};
-use fractal_queue::{Agent, NO_AGENT_FOR_OFFER, Question, Queue};
+use fractal_queue::intake::{SHRINK_FROM, Shrink};
+use fractal_queue::store::Sqlite;
+use fractal_queue::{Agent, NO_AGENT_FOR_OFFER, Question, Queue, SystemClock};
 
 use super::answer::{Plan, Planned};
 use crate::error::CliError;
@@ -23,6 +26,30 @@ pub(super) struct Asked {
 enum State {
     Known(Plan),
     Question(String),
+}
+
+/// Refuses what `up` would refuse: the live system is taken in by a queue in memory, which nobody serves and nothing is left of.
+pub(super) async fn check(place: &str, system: &LiveSystem) -> Result<(), CliError> {
+    let clock = Arc::new(SystemClock::default());
+    let queue = Queue::new(Arc::new(Sqlite::in_memory()?), clock);
+    let taken = queue.submit_parsed(system, Shrink::Allow).await;
+    taken.map(drop).map_err(|source| CliError::Refused {
+        place: place.to_owned(),
+        source,
+    })
+}
+
+/// Whether submitting `system` would be held: too many of the components there are would go.
+pub(super) async fn is_large_shrink(queue: &Queue, system: &LiveSystem) -> Result<bool, CliError> {
+    let Some(known) = queue.live_system(&system.id).await? else {
+        return Ok(false);
+    };
+    let ids = known.components.keys();
+    let removed = ids
+        .filter(|id| !system.components.contains_key(*id))
+        .count();
+    let all = known.components.len();
+    Ok(all >= SHRINK_FROM && removed * 2 > all)
 }
 
 /// Asks what submitting `system` would do.

@@ -275,4 +275,39 @@ mod tests {
         assert_eq!(size(&binary), None);
         assert_eq!(size(b"-0000000001\0"), None);
     }
+
+    #[test]
+    fn an_archive_cut_off_anywhere_is_refused() {
+        let mut whole = Vec::new();
+        for (name, content) in [("oci-layout", "{}"), ("index.json", "{ }")] {
+            let mut header = [0_u8; BLOCK];
+            header[..name.len()].copy_from_slice(name.as_bytes());
+            header[124..136].copy_from_slice(format!("{:011o}\0", content.len()).as_bytes());
+            header[156] = b'0';
+            header[257..263].copy_from_slice(b"ustar\0");
+            let sum = checksum(&header).unwrap();
+            header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+            whole.extend(header);
+            whole.extend(content.as_bytes());
+            whole.resize(whole.len().next_multiple_of(BLOCK), 0);
+        }
+        whole.resize(whole.len() + BLOCK, 0);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image.tar");
+        for length in (1..whole.len()).step_by(61) {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            assert!(take_out(&path).is_err(), "{length} bytes");
+        }
+        std::fs::write(&path, &whole).unwrap();
+        let unpacked = take_out(&path).unwrap();
+        let read = std::fs::read_to_string(unpacked.folder().join("index.json"));
+        assert_eq!(read.unwrap(), "{ }");
+        let place = unpacked.folder().to_owned();
+        drop(unpacked);
+        assert!(!place.exists());
+        whole[0] ^= 1;
+        std::fs::write(&path, &whole).unwrap();
+        let why = Fault::from(&take_out(&path).unwrap_err()).why;
+        assert_eq!(why.as_deref(), Some("a header's checksum is wrong"));
+    }
 }

@@ -1,5 +1,6 @@
 //! Pushing a parcel to registries, all at once, and reading back what each of them has then.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use fractal_core::artifact::{Descriptor, Digest, Reference};
@@ -9,6 +10,7 @@ use fractal_registry::{BlobSource, Pushed, Registry, RegistryError, RepositoryRe
 use super::parcel::{Content, Parcel, empty, empty_bytes};
 
 const DIGEST_MISMATCH: Reason = Reason::new("DigestMismatch");
+const FILE_CHANGED: Reason = Reason::new("FileChanged");
 const INTERRUPTED: Reason = Reason::new("ResourceLocal");
 
 /// A parcel in a registry, as the registry itself says after the push.
@@ -47,7 +49,9 @@ async fn push(parcel: &Parcel, registry: &Registry, to: &Reference) -> Result<Ar
     let sent = match &parcel.content {
         Content::File { path, layer } => {
             let mut sent = blob(registry, to, &empty(), &empty_bytes()).await?;
-            sent += blob(registry, to, layer, path).await?;
+            sent += blob(registry, to, layer, path)
+                .await
+                .map_err(|error| of_file(path, error))?;
             let (bytes, media_type) = (parcel.manifest.clone(), &parcel.media_type);
             registry.push_manifest(to, bytes, media_type).await?;
             sent
@@ -58,6 +62,24 @@ async fn push(parcel: &Parcel, registry: &Registry, to: &Reference) -> Result<Ar
     };
     let digest = read_back(parcel, registry, to).await?;
     Ok(Arrival { digest, sent })
+}
+
+/// What goes wrong while a file is read again is the file's: nothing is wrong with the registry then.
+fn of_file(path: &Path, error: RegistryError) -> Fault {
+    let local = path.display().to_string();
+    match &error {
+        RegistryError::DigestMismatch { at, .. }
+        | RegistryError::SizeMismatch { at, .. }
+        | RegistryError::Truncated { at, .. }
+            if **at == *local =>
+        {
+            Fault::transient(FILE_CHANGED, "the file changed while it was published")
+                .at(local)
+                .because(error)
+                .next("publish it again when nothing writes to it any more")
+        }
+        _ => error.into(),
+    }
 }
 
 async fn blob(
@@ -101,4 +123,64 @@ fn differs(parcel: &Parcel, to: &Reference) -> Fault {
     Fault::terminal(DIGEST_MISMATCH, what).at(to).next(
         "look who else pushes to this tag, or what rewrites manifests there; then publish again",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use fractal_registry::Options;
+    use fractal_simcloud::{Registry as Simulated, RegistryConfig};
+
+    use super::*;
+
+    async fn parcel(folder: &std::path::Path, content: &str) -> Arc<Parcel> {
+        use std::io::Write as _;
+        let path = folder.join("orders.zip");
+        let mut zip = zip::ZipWriter::new(std::fs::File::create(&path).unwrap());
+        zip.start_file("app.py", zip::write::SimpleFileOptions::default())
+            .unwrap();
+        zip.write_all(content.as_bytes()).unwrap();
+        zip.finish().unwrap();
+        Arc::new(Parcel::pack(path.to_str().unwrap(), None).await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_tag_that_somebody_else_moved_is_no_success() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Simulated::start(RegistryConfig::default()).await.unwrap();
+        let registry = Registry::new(Options::default()).unwrap();
+        let to: Reference = format!("{}/acme/orders:1", server.host()).parse().unwrap();
+        let first = parcel(folder.path(), "first").await;
+        let arrived = deliver(&first, &registry, std::slice::from_ref(&to)).await;
+        assert_eq!(arrived[0].1.as_ref().unwrap().digest, *first.digest());
+        assert_eq!(
+            read_back(&first, &registry, &to).await,
+            Ok(first.digest().clone())
+        );
+        let second = parcel(folder.path(), "second").await;
+        assert!(
+            deliver(&second, &registry, std::slice::from_ref(&to)).await[0]
+                .1
+                .is_ok()
+        );
+        let fault = read_back(&first, &registry, &to).await.unwrap_err();
+        assert_eq!(fault.reason, DIGEST_MISMATCH);
+        let both = format!("it has {}, not {}", second.digest(), first.digest());
+        assert_eq!(fault.why, Some(both));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_changes_after_it_was_packed_is_not_published() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Simulated::start(RegistryConfig::default()).await.unwrap();
+        let registry = Registry::new(Options::default()).unwrap();
+        let to: Reference = format!("{}/acme/orders:1", server.host()).parse().unwrap();
+        let packed = parcel(folder.path(), "packed").await;
+        for content in ["other!", "", "a good deal longer"] {
+            parcel(folder.path(), content).await;
+            let result = deliver(&packed, &registry, std::slice::from_ref(&to)).await;
+            let fault = result[0].1.as_ref().unwrap_err();
+            assert_eq!(fault.reason, FILE_CHANGED, "{content}: {fault}");
+        }
+        assert!(registry.resolve(&to).await.is_err());
+    }
 }

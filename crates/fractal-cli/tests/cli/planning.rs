@@ -76,3 +76,20 @@ async fn silence_is_to_be_tried_again_and_absence_is_not() {
     agenda.refresh().await.unwrap();
     assert_eq!(agenda.asks(), [], "the question was not withdrawn");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_refuses_and_warns_of_what_submitting_would() {
+    let rig = Rig::new();
+    let ids = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+    rig.live_system("shop.json", &ids);
+    assert_eq!(rig.run(&["up", "shop.json"]).await.code, 0);
+    rig.live_system("small.json", &ids[..4]);
+    let plan = rig.run(&["plan", "small.json", "--output", "json"]).await;
+    assert_eq!(plan.json()["needsAllowShrink"], true);
+    rig.live_system("half.json", &ids[..5]);
+    let plan = rig.run(&["plan", "half.json", "--output", "json"]).await;
+    assert_eq!(plan.json()["needsAllowShrink"], false);
+    let circle = "liveSystemId: a\nenvironment: {id: {shortName: dev}}\nblueprintMap: {a: {type: x, dependencies: [a]}}\n";
+    rig.write("circle.yaml", circle);
+    assert_snapshot!("plan_of_circle", rig.run(&["plan", "circle.yaml"]).await);
+}

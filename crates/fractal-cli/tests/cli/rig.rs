@@ -125,6 +125,13 @@ impl Rig {
         self.finish(command.spawn().unwrap()).await
     }
 
+    /// Runs the command with its answer going somewhere else.
+    #[cfg(target_os = "linux")]
+    pub(crate) async fn run_into(&self, args: &[&str], out: Stdio) -> Ran {
+        let child = self.command(args).stdout(out).spawn().unwrap();
+        self.finish(child).await
+    }
+
     pub(crate) async fn run_reading(&self, args: &[&str], input: &str) -> Ran {
         let mut child = self.command(args).stdin(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();

@@ -139,3 +139,19 @@ async fn a_wrong_command_line_is_a_usage_error() {
         "{without}"
     );
 }
+
+/// `/dev/full` takes nothing: what is answered is lost, and that is no success.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_cannot_be_written_is_a_failure() {
+    let rig = Rig::new();
+    rig.live_system("shop.json", &["api"]);
+    assert_eq!(rig.run(&["up", "shop.json"]).await.code, 0);
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let ran = rig.run_into(&["status"], full.into()).await;
+    assert_eq!(ran.code, 1);
+    assert_eq!(ran.err, "error: standard output cannot be written\n");
+}
