@@ -11,7 +11,7 @@ use fractal_core::{Fault, Reason};
 use fractal_queue::store::Sqlite;
 use fractal_queue::{Queue, SystemClock};
 use fractal_registry::{Options, Registry, StaticCredentials};
-use fractal_runtime::{Metrics, Secrets, Service, Settings, Stopper};
+use fractal_runtime::{Metrics, Secrets, Service, Settings, Status, Stopper, Surroundings};
 use fractal_simcloud::{
     Config, Quotas, Registry as SimRegistry, RegistryConfig, Settling, SimCloud,
 };
@@ -98,13 +98,17 @@ impl World {
                 .map_err(|error: fractal_core::contract::IdError| {
                     Fault::terminal(Reason::new("InstallationInvalid"), error.to_string())
                 })?;
-        let service = Service::new(
-            connected,
-            queue.clone(),
-            client.clone(),
-            (Secrets::default(), settings),
-            (installation, metrics.clone(), stop),
-        )?;
+        let surroundings = Surroundings {
+            queue: queue.clone(),
+            registry: client.clone(),
+            secrets: Secrets::default(),
+            settings,
+            installation,
+            metrics: metrics.clone(),
+            status: Status::default(),
+            stop,
+        };
+        let service = Service::new(connected, surroundings)?;
         let agent = tokio::spawn(service.run());
         Ok(Self {
             sim,

@@ -13,7 +13,11 @@ use fractal_registry::{Chain, CredentialSource, DockerConfig, Options, Registry}
 use crate::agent::{Agent, Connected};
 use crate::args::RuntimeArgs;
 use crate::exit::Exit;
+use crate::secrets::Secrets;
+use crate::service::{Status, Surroundings};
+use crate::stop::Stop;
 use crate::telemetry::logs;
+use crate::telemetry::metrics::Metrics;
 
 mod check;
 mod docs;
@@ -120,6 +124,26 @@ async fn installation(args: &RuntimeArgs, queue: &Queue) -> Result<InstallationI
             .at("--installation")
             .next("use letters, digits, `-`, `_` and `.`")
         })
+}
+
+/// Everything the flags name, for a process called `holder`.
+async fn surroundings<A: Agent>(
+    args: &RuntimeArgs,
+    connected: &Connected<A>,
+    (holder, stop): (String, Stop),
+) -> Result<Surroundings, Fault> {
+    let queue = queue(args)?;
+    let secrets = args.secrets_dir.clone().map(Secrets::from_directory);
+    Ok(Surroundings {
+        installation: installation(args, &queue).await?,
+        registry: registry(args, connected)?,
+        secrets: secrets.unwrap_or_default(),
+        settings: args.settings(holder),
+        metrics: Metrics::new(A::NAME),
+        status: Status::default(),
+        queue,
+        stop,
+    })
 }
 
 /// A client for the registries the agent reads: the cloud's own login first, then what the operator configured.

@@ -7,7 +7,16 @@ use fractal_core::reconcile::{BoxFuture, ByteStream, Content};
 use fractal_registry::{BlobStream, Registry};
 
 /// Content from a registry.
-pub(crate) struct RegistryContent(pub(crate) Registry);
+#[derive(Debug, Clone)]
+pub struct RegistryContent(pub(crate) Registry);
+
+impl RegistryContent {
+    /// Content through `registry`.
+    #[must_use]
+    pub const fn new(registry: Registry) -> Self {
+        Self(registry)
+    }
+}
 
 struct Verified(BlobStream);
 

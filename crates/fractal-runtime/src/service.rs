@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use fractal_core::Fault;
 use fractal_core::contract::{ComponentKey, Offer};
 use fractal_core::reconcile::{BoxFuture, InstallationId, Platform};
+use fractal_core::{Fault, Fingerprint};
 use fractal_queue::{Agenda, Due, Presence, Queue, QueueError, Scope, Sweeper};
+use fractal_registry::Registry;
 use tokio::task::{Id, JoinError, JoinSet};
 use tracing::Instrument as _;
 
@@ -52,7 +53,7 @@ impl Default for Status {
 }
 
 impl Status {
-    fn turned(&self) {
+    pub(crate) fn turned(&self) {
         let elapsed = u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.0.turned_ms.store(elapsed, Ordering::Relaxed);
     }
@@ -82,44 +83,65 @@ pub struct Service<P: Platform> {
     presence: Presence,
 }
 
+/// What a loop works with, beside its platform.
+pub struct Surroundings {
+    /// The queue.
+    pub queue: Queue,
+    /// The client for registries.
+    pub registry: Registry,
+    /// Where secrets come from.
+    pub secrets: Secrets,
+    /// How the loop behaves.
+    pub settings: Settings,
+    /// The installation whose objects these are.
+    pub installation: InstallationId,
+    /// Counts.
+    pub metrics: Metrics,
+    /// What health checks see.
+    pub status: Status,
+    /// The switch that ends it.
+    pub stop: Stop,
+}
+
 impl<P: Platform> Service<P> {
-    /// A loop over `queue`.
+    /// A loop of a connected platform.
     ///
     /// # Errors
     /// Where an offer type of the platform is malformed, or its settings have no fingerprint.
-    pub fn new(
-        connected: Connected<P>,
-        queue: Queue,
-        registry: fractal_registry::Registry,
-        (secrets, settings): (Secrets, Settings),
-        (installation, metrics, stop): (InstallationId, Metrics, Stop),
-    ) -> Result<Self, Fault> {
+    pub fn new(connected: Connected<P>, surroundings: Surroundings) -> Result<Self, Fault> {
         let internal = |error: &dyn std::fmt::Display| {
             Fault::terminal(fractal_core::Reason::new("Internal"), error.to_string())
         };
+        let Connected {
+            platform, config, ..
+        } = connected;
+        let Surroundings {
+            queue,
+            registry,
+            secrets,
+            settings,
+            installation,
+            metrics,
+            status,
+            stop,
+        } = surroundings;
         let offers: Result<_, _> = P::OFFERS
             .iter()
             .map(|offer| offer.parse::<Offer>())
             .collect();
-        let offers = offers.map_err(|error| internal(&error))?;
         let scope = Scope {
             environments: settings.environments.clone(),
-            offers,
+            offers: offers.map_err(|error| internal(&error))?,
         };
-        let config =
-            fractal_core::Fingerprint::of(&connected.config).map_err(|error| internal(&error))?;
+        let fingerprint = Fingerprint::of(&config).map_err(|error| internal(&error))?;
         let presence = Presence::new(
             &*settings.holder,
             metrics.agent(),
             installation.to_string(),
             scope,
         )
-        .with_config(config.as_str());
+        .with_config(fingerprint.as_str());
         let artifacts = Artifacts::new(registry, settings.interval);
-        let Connected {
-            platform, config, ..
-        } = connected;
-        let steadiness = Steadiness::default();
         let worker = Worker {
             platform,
             config,
@@ -130,19 +152,13 @@ impl<P: Platform> Service<P> {
             installation,
             metrics,
             stop,
-            steadiness,
+            steadiness: Steadiness::default(),
         };
         Ok(Self {
             worker: Arc::new(worker),
-            status: Status::default(),
+            status,
             presence,
         })
-    }
-
-    /// What health checks see.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        self.status.clone()
     }
 
     pub(crate) const fn worker(&self) -> &Shared<P> {

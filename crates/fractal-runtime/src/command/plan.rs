@@ -9,14 +9,12 @@ use fractal_queue::Scope;
 use serde::Serialize;
 
 use super::output::{self, Format};
-use super::{installation, queue, registry};
+use super::surroundings;
 use crate::agent::Agent;
 use crate::args::RuntimeArgs;
 use crate::exit::Exit;
-use crate::secrets::Secrets;
 use crate::service::Service;
 use crate::stop::Stopper;
-use crate::telemetry::metrics::Metrics;
 
 /// Flags of `plan`.
 #[derive(Debug, clap::Args)]
@@ -48,23 +46,10 @@ pub(super) async fn plan<A: Agent>(
     own: &A::Args,
     plan: &PlanArgs,
 ) -> Result<Exit, Fault> {
-    let queue = queue(args)?;
-    let installation = installation(args, &queue).await?;
     let connected = A::connect(own).await?;
-    let registry = registry(args, &connected)?;
-    let secrets = args
-        .secrets_dir
-        .clone()
-        .map(Secrets::from_directory)
-        .unwrap_or_default();
     let (_stopper, stop) = Stopper::new();
-    let service = Service::<A>::new(
-        connected,
-        queue.clone(),
-        registry,
-        (secrets, args.settings("plan".into())),
-        (installation, Metrics::new(A::NAME), stop),
-    )?;
+    let surroundings = surroundings(args, &connected, ("plan".to_owned(), stop)).await?;
+    let service = Service::<A>::new(connected, surroundings)?;
     let worker = Arc::clone(service.worker());
     let wanted = plan
         .live_system

@@ -5,72 +5,77 @@ use std::time::Duration;
 
 use fractal_core::{Class, Fault, Reason};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
-use super::{installation, may_pass, queue, registry};
+use super::{may_pass, queue, surroundings};
 use crate::agent::{Agent, Connected};
 use crate::args::RuntimeArgs;
 use crate::backoff;
 use crate::exit::Exit;
-use crate::secrets::Secrets;
-use crate::service::Service;
+use crate::service::{Service, Status, Surroundings};
 use crate::stop::{Stop, Stopper};
 use crate::telemetry::{http, metrics::Metrics};
 
+/// Longest pause between two tries to connect: shorter than what health checks take for standing still.
+const CONNECT_AGAIN: Duration = Duration::from_secs(30);
+
 pub(super) async fn run<A: Agent>(args: &RuntimeArgs, own: &A::Args) -> Result<Exit, Fault> {
     let mut stop = stop_on_signals()?;
-    let queue = queue(args)?;
-    let installation = installation(args, &queue).await?;
-    let Some(connected) = connect::<A>(own, &mut stop).await? else {
+    // What is set wrongly is said before anything is tried.
+    drop(queue(args)?);
+    let (metrics, status) = (Metrics::new(A::NAME), Status::default());
+    let _serving = serve(args, &metrics, &status).await?;
+    let Some(connected) = connect::<A>(own, &mut stop, &status).await? else {
         return Ok(Exit::Success);
     };
-    let registry = registry(args, &connected)?;
-    let secrets = args
-        .secrets_dir
-        .clone()
-        .map(Secrets::from_directory)
-        .unwrap_or_default();
-    let settings = args.settings(holder(A::NAME));
-    let metrics = Metrics::new(A::NAME);
-    tracing::info!(agent = A::NAME, version = env!("CARGO_PKG_VERSION"), holder = settings.holder, %installation, offers = ?A::OFFERS, "started");
-    let service = Service::new(
-        connected,
-        queue,
-        registry,
-        (secrets, settings),
-        (installation, metrics.clone(), stop),
-    )?;
-    let _serving = match args.listen {
-        Some(address) => {
-            let served = http::listen(address, metrics, service.status()).await;
-            let (address, task) = served.map_err(|error| {
-                Fault::blocked(
-                    Reason::new("ListenFailed"),
-                    "the metrics port cannot be used",
-                )
-                .at(address)
-                .because(error)
-                .next("choose another --listen address")
-            })?;
-            tracing::info!(%address, "metrics and health served");
-            Some(task)
-        }
-        None => None,
+    let surroundings = surroundings(args, &connected, (holder(A::NAME), stop)).await?;
+    let (holder, installation) = (&surroundings.settings.holder, &surroundings.installation);
+    tracing::info!(agent = A::NAME, version = env!("CARGO_PKG_VERSION"), holder, %installation, offers = ?A::OFFERS, "started");
+    let surroundings = Surroundings {
+        metrics,
+        status,
+        ..surroundings
     };
-    service.run().await;
+    Service::new(connected, surroundings)?.run().await;
     Ok(Exit::Success)
 }
 
+/// Metrics and health are there before the agent is connected: an orchestrator must not kill it while it waits for its cloud.
+async fn serve(
+    args: &RuntimeArgs,
+    metrics: &Metrics,
+    status: &Status,
+) -> Result<Option<JoinHandle<()>>, Fault> {
+    let Some(address) = args.listen else {
+        return Ok(None);
+    };
+    let served = http::listen(address, metrics.clone(), status.clone()).await;
+    let (address, task) = served.map_err(|error| {
+        let what = "the metrics port cannot be used";
+        let fault = Fault::blocked(Reason::new("ListenFailed"), what).at(address);
+        fault.because(error).next("choose another --listen address")
+    })?;
+    tracing::info!(%address, "metrics and health served");
+    Ok(Some(task))
+}
+
 /// Connects, and keeps trying while the reason may pass: an agent may start before its network or identity is there.
-async fn connect<A: Agent>(own: &A::Args, stop: &mut Stop) -> Result<Option<Connected<A>>, Fault> {
+async fn connect<A: Agent>(
+    own: &A::Args,
+    stop: &mut Stop,
+    status: &Status,
+) -> Result<Option<Connected<A>>, Fault> {
     let mut attempt = 1;
     loop {
+        status.turned();
         let fault = match A::connect(own).await {
             Ok(connected) => return Ok(Some(connected)),
             Err(fault) if !may_pass(&fault) => return Err(fault),
             Err(fault) => fault,
         };
         let pause = backoff::after_fault(fault.class, attempt, fastrand::f64())
-            .unwrap_or(Duration::from_secs(60));
+            .unwrap_or(CONNECT_AGAIN)
+            .min(CONNECT_AGAIN);
         let class = if matches!(fault.class, Class::Blocked) {
             "Blocked"
         } else {
