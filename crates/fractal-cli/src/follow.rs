@@ -96,7 +96,7 @@ pub(crate) async fn settled(
             return Ok(Settled::TimedOut(view.map(Box::new)));
         }
         let at_work = view.as_ref().map(activity).unwrap_or_default();
-        terminal.progress(&format!("{at_work} … {} s", waited.as_secs()));
+        terminal.progress(&format!("{} s  {at_work}", waited.as_secs()));
         tokio::select! {
             () = &mut interrupt => return Ok(Settled::Interrupted),
             changed = tokio::time::timeout(within.saturating_sub(waited), follower.changed()) => {

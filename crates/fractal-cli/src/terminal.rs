@@ -3,7 +3,7 @@
 //! Colour only on a terminal that wants it (<https://no-color.org>), progress only on a terminal, and only to standard error.
 
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use fractal_core::Fault;
@@ -54,8 +54,7 @@ impl Paint {
 
     fn of(stream_is_terminal: bool) -> Self {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self(stream_is_terminal && !set("NO_COLOR") && !dumb)
+        Self(stream_is_terminal && !set("NO_COLOR") && !is_dumb())
     }
 
     /// `text`, which must hold no control characters.
@@ -66,6 +65,11 @@ impl Paint {
             text.to_owned()
         }
     }
+}
+
+/// Whether the terminal says that it understands no control sequences.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// A text of somebody else's for a line of ours: control characters are escaped, so that it cannot steer a terminal.
@@ -81,6 +85,9 @@ pub(crate) fn plain(text: &str) -> String {
     shown
 }
 
+/// Longest progress line, in characters: the narrowest terminals in use have 80 columns.
+const PROGRESS_WIDTH: usize = 79;
+
 /// Standard output still takes what is written.
 const OPEN: u8 = 0;
 /// Its reader has gone, which is no failure of ours.
@@ -95,6 +102,8 @@ pub(crate) struct Terminal {
     paint: Paint,
     error_paint: Paint,
     progress: bool,
+    /// Whether a progress line is on the screen.
+    shown: AtomicBool,
     state: AtomicU8,
 }
 
@@ -105,7 +114,8 @@ impl Terminal {
             format,
             paint: Paint::of(io::stdout().is_terminal()),
             error_paint: Paint::of(error_is_terminal),
-            progress: error_is_terminal,
+            progress: error_is_terminal && !is_dumb(),
+            shown: AtomicBool::new(false),
             state: AtomicU8::new(OPEN),
         }
     }
@@ -186,8 +196,11 @@ impl Terminal {
     /// Shows what is waited for, on a line that the next output replaces.
     pub(crate) fn progress(&self, text: &str) {
         if self.progress {
+            self.shown.store(true, Ordering::Relaxed);
+            // A line that wraps could not be taken away again.
+            let text: String = plain(text).chars().take(PROGRESS_WIDTH).collect();
             let mut error = io::stderr().lock();
-            let _ = write!(error, "\r\u{1b}[2K{}", plain(text)).and_then(|()| error.flush());
+            let _ = write!(error, "\r\u{1b}[2K{text}").and_then(|()| error.flush());
         }
     }
 
@@ -200,13 +213,14 @@ impl Terminal {
             tokio::select! {
                 biased;
                 done = &mut work => return done,
-                _ = tick.tick() => self.progress(&format!("{text} … {} s", started.elapsed().as_secs())),
+                _ = tick.tick() => self.progress(&format!("{} s  {text}", started.elapsed().as_secs())),
             }
         }
     }
 
+    /// Takes the progress line away, where there is one.
     fn clear(&self) {
-        if self.progress {
+        if self.shown.swap(false, Ordering::Relaxed) {
             let _ = write!(io::stderr(), "\r\u{1b}[2K");
         }
     }
