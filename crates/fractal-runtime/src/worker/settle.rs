@@ -116,7 +116,7 @@ impl<P: Platform> Worker<P> {
         let waited = self.now().unix_millis().saturating_sub(since.unix_millis());
         Pace {
             interval: self.settings.interval,
-            attempts: document.attempts,
+            attempts: failures(claim),
             waited: Duration::from_millis(waited),
             jitter: fastrand::f64(),
         }
@@ -141,7 +141,7 @@ impl<P: Platform> Worker<P> {
         status.outputs = outputs.unwrap_or(status.outputs);
         status.fault.clone_from(&verdict.fault);
         status.attempts = match verdict.outcome {
-            Outcome::Failed => claim.document().attempts,
+            Outcome::Failed => failures(claim),
             Outcome::InSync | Outcome::Waiting | Outcome::Gone => 0,
         };
         status.waiting_since = match status.waiting_since {
@@ -181,6 +181,17 @@ impl<P: Platform> Worker<P> {
 fn lost() -> Visit {
     tracing::warn!("claim lost to another agent");
     Visit::Again(Duration::from_secs(1))
+}
+
+/// Failed visits in a row on this generation, this one included. The queue's count is another: it begins anew at each note, which
+/// comes before its step, so that a step that always fails would be tried again without ever a longer pause.
+fn failures(claim: &Claim) -> u32 {
+    let status = &claim.document().status;
+    if status.observed_generation == claim.generation() {
+        status.attempts.saturating_add(1)
+    } else {
+        1
+    }
 }
 
 fn set_conditions(status: &mut Status, verdict: &Verdict, generation: u64, now: Timestamp) {

@@ -51,7 +51,7 @@ impl<P: Platform, J: Journal<P::Place, P::Memo>> Converging<'_, P, J> {
                 .platform
                 .observe(&at, desired)
                 .await
-                .map_err(|error| End::Fault(error.into()))?;
+                .map_err(|error| End::Fault(located(error.into(), place)))?;
             P::learn(&mut at.memo, desired, &observed);
             self.keep(&at);
             match P::plan(&at, desired, &observed) {
@@ -85,7 +85,7 @@ impl<P: Platform, J: Journal<P::Place, P::Memo>> Converging<'_, P, J> {
     }
 
     fn refused(&mut self, at: &mut At<P::Place, P::Memo>, error: P::Error) -> End {
-        let fault: Fault = error.into();
+        let fault = located(error.into(), &at.place);
         if may_pass(&fault) {
             P::relent(&mut at.memo);
             self.keep(at);
@@ -161,7 +161,7 @@ impl<P: Platform, J: Journal<P::Place, P::Memo>> Converging<'_, P, J> {
                 .platform
                 .apply(at, desired, step, self.content)
                 .await
-                .map_err(Into::into);
+                .map_err(|error| located(error.into(), &at.place));
             self.log(at, step, result.as_ref().err());
             at.memo = result.map_err(End::Fault)?;
             self.record.remember(&at.place, at.memo.clone());
@@ -178,6 +178,15 @@ impl<P: Platform, J: Journal<P::Place, P::Memo>> Converging<'_, P, J> {
         };
         self.journal.applied(&applied);
         self.steps.push(applied);
+    }
+}
+
+/// Says where a fault happened, unless it knows better itself.
+fn located(fault: Fault, place: &impl std::fmt::Display) -> Fault {
+    if fault.place.is_some() {
+        fault
+    } else {
+        fault.at(place)
     }
 }
 
