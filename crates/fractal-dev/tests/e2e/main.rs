@@ -8,6 +8,7 @@
 )]
 
 mod demo;
+mod faults;
 mod image;
 mod kill;
 mod support;

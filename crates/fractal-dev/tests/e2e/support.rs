@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) mod agent;
 pub(crate) mod artifacts;
+pub(crate) mod cli;
 pub(crate) mod cloud;
 pub(crate) mod process;
 pub(crate) mod stage;
