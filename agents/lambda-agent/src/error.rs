@@ -183,8 +183,8 @@ const RULES: &[Rule] = &[
         next: "correct `roleArn` or the role's policies",
     },
     Rule {
-        code: "InvalidParameterValueException",
-        says: "does not have permission",
+        code: "AccessDeniedException",
+        says: "ECR",
         class: Class::Blocked,
         reason: Reason::new("PermissionDenied"),
         next: "let lambda.amazonaws.com pull from the repository (ecr:BatchGetImage, ecr:GetDownloadUrlForLayer)",

@@ -21,9 +21,11 @@ pub(crate) fn zip_of(text: &str, size: Option<usize>) -> Bytes {
     Bytes::from(packed(text, padding))
 }
 
-/// Stored, so that the size follows from the content.
+/// Stored and undated, so that size and hash follow from the content.
 fn packed(text: &str, padding: usize) -> Vec<u8> {
-    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    let stored = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .last_modified_time(zip::DateTime::default());
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     zip.start_file("app.py", stored).unwrap();
     let code = format!("def handler(event, context):\n    return {text:?}\n");
