@@ -106,7 +106,9 @@ impl Egress {
         self.counts.add(kind);
         let started = Instant::now();
         let answer = self.head(lane, &at, client.request(request)).await?;
-        tracing::debug!(kind = kind.as_str(), url = %at, status = answer.status().as_u16(), elapsed_ms = started.elapsed().as_millis(), "registry answered");
+        // JSON has no number as large as `as_millis` gives: it would be logged as text.
+        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::debug!(kind = kind.as_str(), url = %at, status = answer.status().as_u16(), elapsed_ms, "registry answered");
         Ok(answer)
     }
 

@@ -64,7 +64,7 @@ pub fn main<A: Agent>() -> ExitCode {
     if matches!(cli.command, Command::Docs) {
         return docs::print(command).into();
     }
-    if let Err(problem) = logs::start(cli.runtime.log_format, &cli.runtime.log) {
+    if let Err(problem) = logs::start(A::NAME, cli.runtime.log_format, &cli.runtime.log) {
         return output::problem(&problem, Exit::Usage).into();
     }
     crate::install_crypto_provider();

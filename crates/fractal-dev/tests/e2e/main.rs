@@ -11,4 +11,5 @@ mod demo;
 mod faults;
 mod image;
 mod kill;
+mod logs;
 mod support;

@@ -10,6 +10,8 @@ use super::process::{Process, command};
 use super::system::{ECR, REGION};
 use super::until;
 
+/// The agents' secret access key.
+pub(crate) const SECRET_KEY: &str = "canary-of-the-cloud";
 const START: Duration = Duration::from_secs(60);
 
 /// One agent process. Dropped, it is killed.
@@ -33,7 +35,7 @@ impl Agent {
             .args(flags)
             .env("AWS_ENDPOINT_URL", &cloud.endpoints.aws)
             .env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
-            .env("AWS_SECRET_ACCESS_KEY", "example")
+            .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
             .env("AWS_REGION", REGION);
         Self {
             process: Process::start(command, folder, name),

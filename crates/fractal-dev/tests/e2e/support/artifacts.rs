@@ -8,18 +8,20 @@ use bytes::Bytes;
 use fractal_core::artifact::kind::media_type as mt;
 use fractal_core::artifact::{ArtifactUri, Descriptor, Digest, ImageManifest, Reference};
 use fractal_dev::samples;
-use fractal_registry::{Options, Registry, RepositoryRef, StaticCredentials};
+use fractal_registry::{Credential, Options, Registry, RepositoryRef, StaticCredentials};
 
 use super::cloud::Cloud;
 use super::system::ECR;
 
-/// A client that finds ECR's name on loopback.
-pub(crate) fn client(cloud: &Cloud) -> Registry {
+/// A client that finds ECR's name on loopback, with the password of the user the registry asks for, if it does.
+pub(crate) fn client(cloud: &Cloud, password: Option<&str>) -> Registry {
     fractal_runtime::install_crypto_provider();
     let endpoints = BTreeMap::from([(ECR.parse().unwrap(), cloud.endpoints.registry.clone())]);
+    let known =
+        password.map(|password| (ECR.parse().unwrap(), Credential::basic("user", password)));
     Registry::new(Options {
         endpoints,
-        credentials: Arc::new(StaticCredentials::default()),
+        credentials: Arc::new(StaticCredentials::new(known.into_iter().collect())),
         ..Options::default()
     })
     .unwrap()

@@ -68,7 +68,10 @@ impl Cli {
         };
         let host = self.registry.trim_start_matches("http://");
         text.replace(host, "<registry>")
-            .replace(concat!("lambda-agent ", env!("CARGO_PKG_VERSION")), "lambda-agent <version>")
+            .replace(
+                concat!("lambda-agent ", env!("CARGO_PKG_VERSION")),
+                "lambda-agent <version>",
+            )
             .replace(&self.folder.display().to_string(), "<folder>")
     }
 }

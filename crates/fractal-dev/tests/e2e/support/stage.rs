@@ -29,12 +29,20 @@ pub(crate) struct Stage {
 impl Stage {
     /// Sets one up, with these flags for the simulated cloud.
     pub(crate) async fn new(flags: &[&str]) -> Self {
+        Self::with_password(None, flags).await
+    }
+
+    /// The same where the registry lets nobody in but `user` with this password.
+    pub(crate) async fn with_password(password: Option<&str>, flags: &[&str]) -> Self {
+        let user = password.map(|password| format!("user:{password}"));
+        let mut all = flags.to_vec();
+        all.extend(user.iter().flat_map(|user| ["--registry-user", user]));
         let folder = tempfile::tempdir().unwrap();
-        let cloud = Cloud::start(folder.path(), flags).await;
+        let cloud = Cloud::start(folder.path(), &all).await;
         let store = Sqlite::open(folder.path().join("queue.db")).unwrap();
         Self {
             queue: Queue::new(Arc::new(store), Arc::new(SystemClock::default())),
-            client: artifacts::client(&cloud),
+            client: artifacts::client(&cloud, password),
             cloud,
             folder,
         }
