@@ -303,7 +303,8 @@ impl<P: Platform> Turning<'_, P> {
             live_system = %due.key.live_system,
             component = %due.key.component,
             environment = %due.key.environment,
-            generation = due.generation
+            generation = due.generation,
+            digest = tracing::field::Empty
         );
         let task = self
             .tasks

@@ -163,6 +163,7 @@ impl<P: Platform> Worker<P> {
             .resolve(&needs, P::PROVIDER, &inputs.environment, agent, fresh)
             .await
             .map_err(faulty)?;
+        tracing::Span::current().record("digest", artifact.digest.as_str());
         let facts = self.artifacts.facts(&artifact, &needs).await;
         let facts = facts.map_err(|fault| Box::new(Look::Faulty(fault, Some(artifact.clone()))))?;
         let rollout = Rollout {

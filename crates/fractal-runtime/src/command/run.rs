@@ -30,7 +30,7 @@ pub(super) async fn run<A: Agent>(args: &RuntimeArgs, own: &A::Args) -> Result<E
     };
     let surroundings = surroundings(args, &connected, (holder(A::NAME), stop)).await?;
     let (holder, installation) = (&surroundings.settings.holder, &surroundings.installation);
-    tracing::info!(agent = A::NAME, version = env!("CARGO_PKG_VERSION"), holder, %installation, offers = ?A::OFFERS, "started");
+    tracing::info!(agent = A::NAME, version = env!("CARGO_PKG_VERSION"), holder, %installation, offers = A::OFFERS.join(","), "started");
     let surroundings = Surroundings {
         metrics,
         status,
