@@ -11,6 +11,7 @@ use bytes::BytesMut;
 use fractal_aws::{Failure, Session};
 use fractal_core::reconcile::{Content, Owner};
 
+use crate::config::INLINE_MAX_WITHOUT_BUCKET;
 use crate::desired::{Code, DIGEST_TAG, Desired, tags};
 use crate::error::Error;
 use crate::observed::{Function, Variables};
@@ -21,6 +22,9 @@ mod staging;
 
 /// How long a region counts as too large to be listed.
 const LIST_AGAIN: Duration = Duration::from_secs(3600);
+
+/// Piece of the memory for inline zips, in bytes.
+const INLINE_PIECE: u64 = 64 * 1024;
 
 /// Clients of one region.
 #[derive(Clone)]
@@ -35,7 +39,7 @@ pub(crate) struct Api {
     regions: Mutex<BTreeMap<String, Clients>>,
     /// Regions with more functions than so many list calls show, and when that was seen.
     large: Mutex<BTreeMap<String, (usize, Instant)>>,
-    /// Large inline zips one at a time: each is held in memory twice, once as base64.
+    /// Memory for inline zips, in pieces: each zip is held twice, once as base64. Small ones go side by side, the largest alone.
     inline: tokio::sync::Semaphore,
 }
 
@@ -45,7 +49,7 @@ impl Api {
             session,
             regions: Mutex::default(),
             large: Mutex::default(),
-            inline: tokio::sync::Semaphore::new(1),
+            inline: tokio::sync::Semaphore::new(pieces(INLINE_MAX_WITHOUT_BUCKET) as usize),
         }
     }
 
@@ -319,7 +323,8 @@ impl Api {
         let Code::Zip { from, layer, .. } = &desired.code else {
             return Err(Error::Unplanned);
         };
-        let permit = self.inline.acquire().await.map_err(|_| Error::Unplanned)?;
+        let share = self.inline.acquire_many(pieces(layer.size));
+        let permit = share.await.map_err(|_| Error::Unplanned)?;
         let mut stream = content.open(from, layer).await?;
         let mut zip = BytesMut::new();
         while let Some(piece) = stream.next().await? {
@@ -329,8 +334,28 @@ impl Api {
     }
 }
 
+/// The share of the memory for inline zips that one of `bytes` takes: never more than there is, or it would wait for ever.
+fn pieces(bytes: u64) -> u32 {
+    let bytes = bytes.clamp(1, INLINE_MAX_WITHOUT_BUCKET);
+    u32::try_from(bytes.div_ceil(INLINE_PIECE)).unwrap_or(u32::MAX)
+}
+
 fn environment(variables: &Variables) -> Environment {
     Environment::builder()
         .set_variables(Some(variables.0.clone().into_iter().collect()))
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_inline_zips_go_side_by_side_and_the_largest_alone() {
+        assert_eq!(pieces(0), 1);
+        assert_eq!(pieces(INLINE_PIECE), 1);
+        assert_eq!(pieces(INLINE_PIECE + 1), 2);
+        assert_eq!(pieces(INLINE_MAX_WITHOUT_BUCKET), 640);
+        assert_eq!(pieces(u64::MAX), 640);
+    }
 }

@@ -12,4 +12,6 @@ mod faults;
 mod image;
 mod kill;
 mod logs;
+mod rows;
+mod signals;
 mod support;

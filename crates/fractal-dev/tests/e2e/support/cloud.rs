@@ -87,12 +87,27 @@ impl Cloud {
         answer["functions"].as_array().unwrap().clone()
     }
 
-    /// Arms a fault on Lambda calls until it is lifted, and returns its id.
+    /// Arms a fault on every such call until it is lifted, and returns its id.
     pub(crate) fn fault(&self, filter: Value, action: Value) -> u64 {
-        let rule = json!({ "filter": filter, "times": null, "action": action });
-        self.control("POST", "faults", &rule)["id"]
-            .as_u64()
-            .unwrap()
+        self.arm(&json!({ "filter": filter, "times": null, "action": action }))
+    }
+
+    /// Holds the `nth` such call back for a while, before it has any effect.
+    pub(crate) fn delay(&self, filter: Value, nth: usize, delay: Duration) -> u64 {
+        let action = json!({ "kind": "delay", "milliseconds": delay.as_millis() as u64 });
+        self.arm(&json!({ "filter": filter, "nth": nth, "action": action }))
+    }
+
+    fn arm(&self, rule: &Value) -> u64 {
+        self.control("POST", "faults", rule)["id"].as_u64().unwrap()
+    }
+
+    /// How many calls a fault has struck.
+    pub(crate) fn struck(&self, fault: u64) -> u64 {
+        let armed = self.control("GET", "faults", &Value::Null);
+        let armed = armed["faults"].as_array().unwrap();
+        let one = armed.iter().find(|armed| armed["id"] == fault).unwrap();
+        one["struck"].as_u64().unwrap()
     }
 
     /// Lifts every fault.
