@@ -1,16 +1,20 @@
 //! Every log line of a full deployment against `docs/reference/logs.md`, and no secret in any of them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::support::agent::{Agent, SECRET_KEY};
 use crate::support::artifacts::publish_zip;
 use crate::support::stage::Stage;
 use crate::support::system::{ECR, component, live_system, zip_function};
 use crate::support::until;
+
+mod schema;
+mod sources;
+
+use schema::Schema;
 
 const ID: &str = "Personal/owner/logs/shop";
 const BOUND: Duration = Duration::from_secs(60);
@@ -33,141 +37,8 @@ const EXPECTED: [&str; 8] = [
     "stopped",
 ];
 
-/// The schema, as the document's tables give it: members of a line, of its span, and each message's own fields.
-struct Schema {
-    line: Map<String, Value>,
-    span: Map<String, Value>,
-    events: BTreeMap<String, Event>,
-}
-
-struct Event {
-    level: String,
-    target: String,
-    fields: Map<String, Value>,
-}
-
-/// The cells of the table's rows under `heading`, without the backticks around names.
-fn table(document: &str, heading: &str) -> Vec<Vec<String>> {
-    let section = document
-        .split("\n## ")
-        .find(|section| section.starts_with(heading))
-        .unwrap_or_else(|| panic!("no section {heading}"));
-    let rows = section.lines().filter(|line| line.starts_with("| "));
-    let cells = |row: &str| {
-        row.trim_matches('|')
-            .split('|')
-            .map(|cell| cell.trim().to_owned())
-            .collect()
-    };
-    rows.skip(1).map(cells).collect()
-}
-
-fn plain(cell: &str) -> String {
-    cell.trim_matches('`').to_owned()
-}
-
-/// `name type`, comma by comma.
-fn fields(cell: &str) -> Map<String, Value> {
-    cell.split(", ")
-        .filter(|part| !part.is_empty())
-        .map(|part| {
-            let (name, kind) = part
-                .split_once("` ")
-                .unwrap_or_else(|| panic!("no type: {part}"));
-            (name.trim_matches('`').to_owned(), json!(kind))
-        })
-        .collect()
-}
-
-impl Schema {
-    fn read() -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/logs.md");
-        let document = std::fs::read_to_string(path).unwrap();
-        let members = |heading| {
-            let rows = table(&document, heading);
-            rows.iter()
-                .map(|row| (plain(&row[0]), json!(row[1])))
-                .collect()
-        };
-        let events = table(&document, "Events").into_iter().map(|row| {
-            let event = Event {
-                level: row[1].clone(),
-                target: plain(&row[2]),
-                fields: fields(&row[3]),
-            };
-            (plain(&row[0]), event)
-        });
-        Self {
-            line: members("Every line"),
-            span: members("The span"),
-            events: events.collect(),
-        }
-    }
-
-    fn check(&self, line: &Value) -> Result<(), String> {
-        let mut line = line.as_object().ok_or("not an object")?.clone();
-        let span = line.remove("span");
-        if let Some(span) = &span {
-            exactly(span.as_object().ok_or("the span is no object")?, &self.span)?;
-        }
-        let message = line["message"].as_str().ok_or("the message is no text")?;
-        let event = self
-            .events
-            .get(message)
-            .ok_or_else(|| format!("message `{message}` is not documented"))?;
-        let allowed: Vec<&str> = event.level.split(" or ").collect();
-        if !allowed.contains(&line["level"].as_str().unwrap_or_default()) {
-            return Err(format!("level is not {}", event.level));
-        }
-        if !line["target"]
-            .as_str()
-            .unwrap_or_default()
-            .starts_with(&event.target)
-        {
-            return Err(format!("target is not {}", event.target));
-        }
-        let mut expected = self.line.clone();
-        expected.remove("span");
-        expected.extend(event.fields.clone());
-        exactly(&line, &expected)
-    }
-}
-
-/// The same names, and of each the type that is documented; one that ends in `?` may be missing.
-fn exactly(found: &Map<String, Value>, documented: &Map<String, Value>) -> Result<(), String> {
-    for (name, kind) in documented {
-        let may_be_missing = kind.as_str().is_some_and(|kind| kind.ends_with('?'));
-        if !may_be_missing && !found.contains_key(name) {
-            return Err(format!("`{name}` is missing"));
-        }
-    }
-    for (name, value) in found {
-        let kind = documented
-            .get(name)
-            .and_then(Value::as_str)
-            .ok_or_else(|| format!("`{name}` is not documented"))?;
-        if !is_of(kind, value) {
-            return Err(format!("`{name}` is no {kind}: {value}"));
-        }
-    }
-    Ok(())
-}
-
-fn is_of(kind: &str, value: &Value) -> bool {
-    let text = value.as_str();
-    match kind.trim_end_matches('?') {
-        "text" => text.is_some(),
-        "number" => value.as_u64().is_some(),
-        "time" => {
-            text.is_some_and(|text| fractal_core::Timestamp::try_from(text.to_owned()).is_ok())
-        }
-        "level" => matches!(text, Some("DEBUG" | "INFO" | "WARN" | "ERROR")),
-        other => panic!("the document uses an unknown type: {other}"),
-    }
-}
-
-/// Create, change, repair, a failure, removal, a stop: by an agent that logs everything.
-async fn deploy(stage: &Stage) -> Agent {
+/// An agent that logs everything and knows secrets.
+async fn logging(stage: &Stage) -> Agent {
     let secrets = stage.path().join("secrets");
     std::fs::create_dir_all(secrets.join("dev")).unwrap();
     std::fs::write(secrets.join("dev/token"), CANARIES[0].1).unwrap();
@@ -187,14 +58,20 @@ async fn deploy(stage: &Stage) -> Agent {
         "--registry-config",
         config.to_str().unwrap(),
     ];
-    let mut agent = stage.agent("logging", &flags).await;
-    let function = |memory: u32| {
-        let mut function = zip_function("orders", "shop/orders:live", "1");
-        function["parameters"]["memoryMb"] = json!(memory);
-        function["parameters"]["environment"] =
-            json!({ "TOKEN": { "$envSecret": "token" }, "PLAIN": CANARIES[2].1 });
-        function
-    };
+    stage.agent("logging", &flags).await
+}
+
+/// A function with a secret in its environment, and a value that is none of the log's business.
+fn function(memory: u32) -> Value {
+    let mut function = zip_function("orders", "shop/orders:live", "1");
+    function["parameters"]["memoryMb"] = json!(memory);
+    function["parameters"]["environment"] =
+        json!({ "TOKEN": { "$envSecret": "token" }, "PLAIN": CANARIES[2].1 });
+    function
+}
+
+/// Create, change, repair, a failure, removal, a stop.
+async fn deploy(stage: &Stage, agent: &mut Agent) {
     stage.submit(&live_system(ID, &[function(256)])).await;
     stage.active(ID, BOUND).await;
     stage.submit(&live_system(ID, &[function(512)])).await;
@@ -240,7 +117,6 @@ async fn deploy(stage: &Stage) -> Agent {
     .await;
     agent.process.signal("TERM");
     assert_eq!(agent.process.end(BOUND).await.code(), Some(0));
-    agent
 }
 
 #[tokio::test]
@@ -249,7 +125,8 @@ async fn every_line_is_documented_and_none_holds_a_secret() {
     let flags = ["--settle-ms", "50", "--no-quotas", "--identity", &key];
     let stage = Stage::with_password(Some(CANARIES[1].1), &flags).await;
     let schema = Schema::read();
-    let agent = deploy(&stage).await;
+    let mut agent = logging(&stage).await;
+    deploy(&stage, &mut agent).await;
     let text = agent.process.stderr();
     assert_eq!(agent.process.stdout(), "", "logs go to standard error");
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
@@ -277,95 +154,10 @@ async fn every_line_is_documented_and_none_holds_a_secret() {
     }
 }
 
-/// Crates of which an agent is made.
-const SOURCES: [&str; 7] = [
-    "agents/lambda-agent",
-    "crates/fractal-artifact",
-    "crates/fractal-aws",
-    "crates/fractal-core",
-    "crates/fractal-queue",
-    "crates/fractal-registry",
-    "crates/fractal-runtime",
-];
-
-/// A logging call as it stands in the source: level, message, and field names.
-struct Call {
-    level: String,
-    message: String,
-    fields: BTreeSet<String>,
-    at: String,
-}
-
-fn sources(folder: &Path, all: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, all);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            all.push(path);
-        }
-    }
-}
-
-/// The arguments of a macro call, split at its own commas. `text` begins behind the opening bracket.
-fn arguments(text: &str) -> Vec<String> {
-    let (mut depth, mut quoted, mut parts) = (0_i32, false, vec![String::new()]);
-    let mut before = ' ';
-    for letter in text.chars() {
-        match letter {
-            '"' if before != '\\' => quoted = !quoted,
-            '(' | '[' | '{' if !quoted => depth += 1,
-            ')' | ']' | '}' if !quoted && depth == 0 => break,
-            ')' | ']' | '}' if !quoted => depth -= 1,
-            ',' if !quoted && depth == 0 => {
-                parts.push(String::new());
-                continue;
-            }
-            _ => {}
-        }
-        before = letter;
-        parts.last_mut().unwrap().push(letter);
-    }
-    parts.retain(|part| !part.trim().is_empty());
-    parts
-}
-
-fn calls_in(path: &Path) -> Vec<Call> {
-    let text = std::fs::read_to_string(path).unwrap();
-    let mut calls = Vec::new();
-    for (at, _) in text.match_indices("tracing::") {
-        let rest = &text[at + "tracing::".len()..];
-        let Some((level, rest)) = rest.split_once("!(") else {
-            continue;
-        };
-        if !["trace", "debug", "info", "warn", "error"].contains(&level) {
-            continue;
-        }
-        let mut parts = arguments(rest);
-        let message = parts.pop().unwrap();
-        let name = |part: &String| {
-            let name = part.split_once('=').map_or(part.as_str(), |(name, _)| name);
-            name.trim().trim_start_matches(['%', '?']).to_owned()
-        };
-        calls.push(Call {
-            level: level.to_uppercase(),
-            message: message.trim().trim_matches('"').to_owned(),
-            fields: parts.iter().map(name).collect(),
-            at: path.display().to_string(),
-        });
-    }
-    calls
-}
-
 #[test]
 fn every_event_in_the_sources_is_documented_and_every_documented_one_is_there() {
     let schema = Schema::read();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let mut files = Vec::new();
-    for source in SOURCES {
-        sources(&root.join(source).join("src"), &mut files);
-    }
-    let calls: Vec<Call> = files.iter().flat_map(|path| calls_in(path)).collect();
+    let calls = sources::calls();
     assert!(calls.len() > 20, "the sources were not read");
     let mut wrong = Vec::new();
     for call in &calls {

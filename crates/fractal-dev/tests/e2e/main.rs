@@ -3,8 +3,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test fails by panicking, and prints what it counted"
+    reason = "a test fails by panicking"
 )]
 
 mod demo;

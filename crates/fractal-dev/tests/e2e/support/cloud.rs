@@ -57,10 +57,6 @@ impl Cloud {
         panic!("the simulated cloud does not get its ports back");
     }
 
-    pub(crate) fn process(&self) -> &Process {
-        &self.process
-    }
-
     /// Every call after entry `since`.
     pub(crate) fn ledger(&self, since: u64) -> Vec<Entry> {
         let answer = self.control("GET", &format!("ledger?since={since}"), &Value::Null);
