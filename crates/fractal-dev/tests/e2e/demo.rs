@@ -87,58 +87,60 @@ fn steps() -> Vec<String> {
         .collect()
 }
 
+/// Settings that name a file.
+const FILES: [&str; 16] = [
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CA_BUNDLE",
+    "AZURE_CONFIG_DIR",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "CLOUDSDK_CONFIG",
+    "KUBECONFIG",
+    "DOCKER_CONFIG",
+    "REGISTRY_AUTH_FILE",
+    "SSL_CERT_FILE",
+    "XDG_CONFIG_HOME",
+    "XDG_RUNTIME_DIR",
+    "FRACTAL_REGISTRY_CONFIG",
+    "FRACTAL_SECRETS_DIR",
+];
+/// Settings that name an address.
+const ADDRESSES: [&str; 11] = [
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_LAMBDA",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "IDENTITY_ENDPOINT",
+    "DOCKER_HOST",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+];
+/// Settings that name something else.
+const WORDS: [&str; 6] = [
+    "AWS_PROFILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_REGION",
+    "AZURE_CLIENT_SECRET",
+    "FRACTAL_QUEUE",
+];
+
 /// Settings that would show if anything read them.
 fn poison(home: &Path) -> Vec<(&'static str, String)> {
-    let garbage = home.join("garbage").display().to_string();
-    std::fs::write(home.join("garbage"), "\0 this is no setting of anything {{").unwrap();
-    let dead = || "http://127.0.0.1:1".to_owned();
-    let mut all = vec![("HOME", home.display().to_string())];
-    for name in [
-        "AWS_CONFIG_FILE",
-        "AWS_SHARED_CREDENTIALS_FILE",
-        "AWS_WEB_IDENTITY_TOKEN_FILE",
-        "AWS_CA_BUNDLE",
-        "AZURE_CONFIG_DIR",
-        "AZURE_FEDERATED_TOKEN_FILE",
-        "GOOGLE_APPLICATION_CREDENTIALS",
-        "CLOUDSDK_CONFIG",
-        "KUBECONFIG",
-        "DOCKER_CONFIG",
-        "REGISTRY_AUTH_FILE",
-        "SSL_CERT_FILE",
-        "XDG_CONFIG_HOME",
-        "XDG_RUNTIME_DIR",
-        "FRACTAL_REGISTRY_CONFIG",
-        "FRACTAL_SECRETS_DIR",
-    ] {
-        all.push((name, garbage.clone()));
-    }
-    for name in [
-        "AWS_ENDPOINT_URL",
-        "AWS_ENDPOINT_URL_LAMBDA",
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-        "IDENTITY_ENDPOINT",
-        "DOCKER_HOST",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "ALL_PROXY",
-        "http_proxy",
-        "https_proxy",
-        "all_proxy",
-    ] {
-        all.push((name, dead()));
-    }
-    for name in [
-        "AWS_PROFILE",
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_REGION",
-        "AZURE_CLIENT_SECRET",
-        "FRACTAL_QUEUE",
-    ] {
-        all.push((name, "poison".to_owned()));
-    }
-    all
+    let garbage = home.join("garbage");
+    std::fs::write(&garbage, "\0 this is no setting of anything {{").unwrap();
+    let garbage = garbage.display().to_string();
+    let file = |name| (name, garbage.clone());
+    let address = |name| (name, "http://127.0.0.1:1".to_owned());
+    let word = |name| (name, "poison".to_owned());
+    let all = FILES.map(file).into_iter();
+    let all = all.chain(ADDRESSES.map(address)).chain(WORDS.map(word));
+    all.chain([("HOME", home.display().to_string())]).collect()
 }
 
 #[tokio::test]

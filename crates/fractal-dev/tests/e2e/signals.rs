@@ -92,51 +92,47 @@ async fn reach(stage: &Stage, name: &str, point: &Point) -> String {
     }
 }
 
+/// Kills an agent at a point of a deployment, and says where that was and how long the next one took to be connected.
+async fn kill_at(stage: &Stage, name: &str, point: &Point) -> (String, Duration) {
+    let mut agent = stage.agent(name, &FLAGS).await;
+    let reached = reach(stage, name, point).await;
+    agent.process.kill();
+
+    stage.cloud.lift();
+    let began = Instant::now();
+    let _again = stage.agent(&format!("{name}-again"), &FLAGS).await;
+    let took = began.elapsed();
+    stage.active(&id(name), BOUND).await;
+    (reached, took)
+}
+
+/// The calls one deployment makes when nobody disturbs it.
+async fn undisturbed(stage: &Stage) -> Vec<String> {
+    let _agent = stage.agent("whole", &FLAGS).await;
+    submit(stage, "whole").await;
+    stage.active(&id("whole"), BOUND).await;
+    calls(stage, "whole")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h04_killed_at_any_moment_of_a_deployment_it_goes_on() {
     let stage = Stage::new(&CLOUD).await;
     let digest = publish_zip(&stage.client, "shop/orders:live", "1").await;
-    let agent = stage.agent("whole", &FLAGS).await;
-    submit(&stage, "whole").await;
-    stage.active(&id("whole"), BOUND).await;
-    let whole = calls(&stage, "whole");
-    drop(agent);
-    let count = whole.len();
-    let points = (1..=count).flat_map(|call| [Point::During(call), Point::After(call)]);
+    let whole = undisturbed(&stage).await;
+    let points = (1..=whole.len()).flat_map(|call| [Point::During(call), Point::After(call)]);
     let points: Vec<Point> = points.chain((1..=6).map(Point::Change)).collect();
     let mut covered = BTreeSet::new();
     let mut slowest = Duration::ZERO;
     for (number, point) in points.iter().enumerate() {
         let name = format!("fn{number}");
-        let mut agent = stage.agent(&name, &FLAGS).await;
-        let where_it_was = reach(&stage, &name, point).await;
-        agent.process.kill();
-        println!("{point:?}: {where_it_was}");
-        covered.insert(where_it_was);
-        stage.cloud.lift();
-        let began = Instant::now();
-        let again = stage.agent(&format!("{name}-again"), &FLAGS).await;
-        slowest = slowest.max(began.elapsed());
-        stage.active(&id(&name), BOUND).await;
-        drop(again);
-        let creates = calls(&stage, &name);
-        let created = stage.cloud.writes(0);
-        let accepted = created
-            .iter()
-            .filter(|entry| {
-                entry.resource.starts_with(&format!("{name}-"))
-                    && entry.operation == "CreateFunction"
-            })
-            .count();
-        assert_eq!(accepted, 1, "{point:?}: {creates:?}");
-        let served = stage.cloud.functions();
-        let one = served.iter().find(|one| {
-            one["function"]
-                .as_str()
-                .unwrap()
-                .starts_with(&format!("{name}-"))
-        });
-        assert_eq!(one.unwrap()["digest"], digest.to_string(), "{point:?}");
+        let (reached, took) = kill_at(&stage, &name, point).await;
+        println!("{point:?}: {reached}");
+        covered.insert(reached);
+        slowest = slowest.max(took);
+        let creates = stage.cloud.accepted("CreateFunction", &format!("{name}-"));
+        assert_eq!(creates, 1, "{point:?}: {:?}", calls(&stage, &name));
+        let serves = stage.cloud.function(&name).unwrap();
+        assert_eq!(serves["digest"], digest.to_string(), "{point:?}");
         assert!(stage.components(&id(&name)).await[0].set_aside.is_none());
     }
     println!("one deployment makes these calls: {whole:?}");
@@ -146,63 +142,47 @@ async fn h04_killed_at_any_moment_of_a_deployment_it_goes_on() {
         covered.len()
     );
     assert!(slowest <= READY, "{slowest:?}");
-    assert!(covered.len() > count, "{covered:#?}");
+    assert!(covered.len() > whole.len(), "{covered:#?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn h05_told_to_stop_it_ends_what_is_in_flight_and_begins_nothing() {
-    const GRACE: Duration = Duration::from_secs(10);
-    let stage = Stage::new(&CLOUD).await;
-    publish_zip(&stage.client, "shop/orders:live", "1").await;
-    let functions: Vec<_> = (0..8)
-        .map(|n| zip_function(&format!("fn{n}"), "shop/orders:live", "1"))
+const GRACE: Duration = Duration::from_secs(10);
+/// A lease that had not been handed back would keep the next agent waiting for half a minute.
+const STOPPED: [&str; 8] = [
+    "--lease",
+    "30",
+    "--interval",
+    "1",
+    "--grace",
+    "10",
+    "--concurrency",
+    "3",
+];
+const FLEET: usize = 8;
+
+/// Wants more functions than the agent takes at once, and waits until some are being made.
+async fn fleet(stage: &Stage) -> u64 {
+    let functions: Vec<_> = (0..FLEET)
+        .map(|number| zip_function(&format!("fn{number}"), "shop/orders:live", "1"))
         .collect();
-    let creates = json!({ "operation": "CreateFunction" });
-    let fault = stage.cloud.fault(
-        creates.clone(),
-        json!({ "kind": "delay", "milliseconds": 600 }),
-    );
-    let flags = [
-        "--lease",
-        "30",
-        "--interval",
-        "1",
-        "--grace",
-        "10",
-        "--concurrency",
-        "3",
-    ];
-    let mut agent = stage.agent("agent", &flags).await;
+    let slow = json!({ "kind": "delay", "milliseconds": 600 });
+    let fault = stage
+        .cloud
+        .fault(json!({ "operation": "CreateFunction" }), slow);
     stage.submit(&live_system(&id("shop"), &functions)).await;
     until("creates in flight", BOUND, async || {
         stage.cloud.struck(fault) >= 2
     })
     .await;
-    let began = Instant::now();
-    let told_at = unix_millis();
-    agent.process.signal("TERM");
-    let ended = agent.process.end(GRACE + Duration::from_secs(5)).await;
-    let took = began.elapsed();
-    assert_eq!(ended.code(), Some(0), "{}", agent.process.stderr());
-    assert!(took < GRACE, "{took:?}");
-    let writes = stage.cloud.writes(0);
-    let after: Vec<i128> = writes
-        .iter()
-        .map(|entry| i128::from(entry.at_ms) - i128::from(told_at))
-        .collect();
-    assert!(
-        after.iter().all(|millis| *millis <= 1000),
-        "milliseconds after SIGTERM: {after:?}"
-    );
-    assert_eq!(
-        writes.len() as u64,
-        stage.cloud.struck(fault),
-        "what was in flight was finished"
-    );
+    fault
+}
+
+/// Whatever was begun is finished and recorded, and every claim is handed back.
+async fn is_in_order(stage: &Stage) {
     let documents = stage.components(&id("shop")).await;
     for document in &documents {
+        let claim = (&document.lease, document.deaths);
         assert_eq!(
-            (&document.lease, document.deaths),
+            claim,
             (&None, 0),
             "{}: its claim is handed back",
             document.key
@@ -210,25 +190,41 @@ async fn h05_told_to_stop_it_ends_what_is_in_flight_and_begins_nothing() {
     }
     let recorded = documents
         .iter()
-        .filter(|document| document.record.is_some())
-        .count();
-    assert_eq!(recorded, writes.len(), "every create is recorded");
-    println!(
-        "ended {took:?} after SIGTERM with {} creates finished of {}",
-        writes.len(),
-        functions.len()
+        .filter(|document| document.record.is_some());
+    assert_eq!(
+        recorded.count(),
+        stage.cloud.writes(0).len(),
+        "every create is recorded"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h05_told_to_stop_it_ends_what_is_in_flight_and_begins_nothing() {
+    let stage = Stage::new(&CLOUD).await;
+    publish_zip(&stage.client, "shop/orders:live", "1").await;
+    let mut agent = stage.agent("agent", &STOPPED).await;
+    let fault = fleet(&stage).await;
+    let (began, told_at) = (Instant::now(), unix_millis());
+    agent.process.signal("TERM");
+    let ended = agent.process.end(2 * GRACE).await;
+    let took = began.elapsed();
+    assert_eq!(ended.code(), Some(0), "{}", agent.process.stderr());
+    assert!(took < GRACE, "{took:?}");
+    let writes = stage.cloud.writes(0);
+    let after = |at: u64| i128::from(at) - i128::from(told_at);
+    let after: Vec<i128> = writes.iter().map(|entry| after(entry.at_ms)).collect();
+    assert!(
+        after.iter().all(|millis| *millis <= 1000),
+        "milliseconds after SIGTERM: {after:?}"
+    );
+    let begun = usize::try_from(stage.cloud.struck(fault)).unwrap();
+    assert_eq!(writes.len(), begun, "what was in flight was finished");
+    is_in_order(&stage).await;
+    println!("ended {took:?} after SIGTERM with {begun} creates finished of {FLEET}");
     stage.cloud.lift();
-    // A lease of half a minute that had not been handed back would keep the next agent waiting for longer.
-    let _next = stage.agent("next", &flags).await;
+    let _next = stage.agent("next", &STOPPED).await;
     stage.active(&id("shop"), Duration::from_secs(20)).await;
-    let creates = stage
-        .cloud
-        .writes(0)
-        .iter()
-        .filter(|entry| entry.operation == "CreateFunction")
-        .count();
-    assert_eq!(creates, functions.len());
+    assert_eq!(stage.cloud.accepted("CreateFunction", ""), FLEET);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -269,13 +265,7 @@ async fn h05_told_twice_it_ends_at_once() {
     );
     let _next = stage.agent("next", &FLAGS).await;
     stage.active(&id("orders"), BOUND).await;
-    let creates = stage
-        .cloud
-        .writes(0)
-        .iter()
-        .filter(|entry| entry.operation == "CreateFunction")
-        .count();
-    assert_eq!(creates, 1);
+    assert_eq!(stage.cloud.accepted("CreateFunction", ""), 1);
 }
 
 fn unix_millis() -> u64 {

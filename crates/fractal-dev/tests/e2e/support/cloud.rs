@@ -77,6 +77,24 @@ impl Cloud {
         entries
     }
 
+    /// How many writes of one kind were accepted on resources that begin so.
+    pub(crate) fn accepted(&self, operation: &str, resource: &str) -> usize {
+        let mut writes = self.writes(0);
+        writes.retain(|entry| entry.operation == operation && entry.resource.starts_with(resource));
+        writes.len()
+    }
+
+    /// What the function of a component serves now.
+    pub(crate) fn function(&self, component: &str) -> Option<Value> {
+        let is = |one: &Value| {
+            one["function"]
+                .as_str()
+                .unwrap()
+                .starts_with(&format!("{component}-"))
+        };
+        self.functions().into_iter().find(is)
+    }
+
     /// What each function serves now.
     pub(crate) fn functions(&self) -> Vec<Value> {
         let answer = self.control("GET", "lambda/functions", &Value::Null);
