@@ -73,6 +73,7 @@ pub(crate) async fn run(terminal: &Terminal, args: PublishArgs) -> Result<Exit, 
             .during(&format!("reading {}", args.from), packing)
             .await?,
     );
+    same_digest(&parcel, &to)?;
     let registry = args.registry.client(&to)?;
     let text = format!("pushing {} to {}", parcel.name(), count(to.len()));
     let results = terminal
@@ -108,6 +109,22 @@ fn targets(texts: &[String]) -> Result<Vec<Reference>, CliError> {
         }
     }
     Ok(to)
+}
+
+/// A reference with a digest can only take what has that digest: nothing is sent to find that out.
+fn same_digest(parcel: &Parcel, to: &[Reference]) -> Result<(), CliError> {
+    let other = to.iter().find_map(|to| {
+        let digest = to.digest()?;
+        (digest != parcel.digest()).then_some((to, digest))
+    });
+    let Some((to, digest)) = other else {
+        return Ok(());
+    };
+    let what = format!("{digest} is not the digest of {}", parcel.name());
+    let name = format!("{}/{}", to.host(), to.repository());
+    let own = parcel.digest();
+    let next = format!("it has {own}: write {name}@{own}, or a tag: {name}:1.0.0");
+    Err(CliError::usage(what, next))
 }
 
 #[cfg(test)]

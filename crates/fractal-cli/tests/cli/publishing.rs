@@ -54,6 +54,28 @@ async fn a_zip_has_one_digest_in_two_registries() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_digest_that_is_not_the_files_is_refused_before_anything_is_sent() {
+    let mut rig = Rig::new();
+    let registry = rig.registry("registry.example", RegistryAuth::Open).await;
+    rig.zip("orders.zip", &[("app.py", "x")]);
+    let to = |version: &str| format!("{}/acme/orders{version}", registry.host());
+    let wrong = format!("@sha256:{}", "0a".repeat(32));
+    let before = registry.ledger().last();
+    let refused = rig
+        .run(&["publish", "orders.zip", &to(":1"), &to(&wrong)])
+        .await;
+    assert_snapshot!("another_digest", refused);
+    assert_eq!(registry.ledger().last(), before, "something was sent");
+    let published = rig
+        .run(&["publish", "orders.zip", &to(":1"), "--output", "json"])
+        .await
+        .json();
+    let right = format!("@{}", published["digest"].as_str().unwrap());
+    let again = rig.run(&["publish", "orders.zip", &to(&right)]).await;
+    assert_eq!(again.code, 0, "{again}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wheel_is_published_as_one_and_a_wrong_one_is_refused() {
     let mut rig = Rig::new();
     let registry = rig.registry("registry.example", RegistryAuth::Open).await;
