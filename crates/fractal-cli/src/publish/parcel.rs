@@ -63,6 +63,10 @@ impl Parcel {
         if metadata.is_dir() {
             return Self::layout(from, Source::folder(path), kind, None).await;
         }
+        if !metadata.is_file() {
+            // Opening a pipe would wait for a writer, and the file is read more than once.
+            return Err(irregular(path).into());
+        }
         if archive::is_tar(path)? {
             let unpacked = archive::unpack(path).await?;
             let source = Source::folder(unpacked.folder());
@@ -196,6 +200,13 @@ fn unknown(path: &Path) -> Fault {
         .at(path.display())
         .because("its name ends neither in .zip nor in .whl, and it is no image archive")
         .next("name a zip, a wheel, an OCI layout or an image archive; or say what the file is with --kind function_zip")
+}
+
+fn irregular(path: &Path) -> Fault {
+    Fault::terminal(PACKAGE_UNKNOWN, "a pipe, device or socket cannot be published")
+        .at(path.display())
+        .because("the artifact is read several times, so it has to be a regular file or an OCI layout's folder")
+        .next("write it to a file and publish that")
 }
 
 #[cfg(test)]

@@ -75,6 +75,28 @@ async fn a_digest_that_is_not_the_files_is_refused_before_anything_is_sent() {
     assert_eq!(again.code, 0, "{again}");
 }
 
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipe_a_device_and_a_socket_are_refused_and_not_waited_for() {
+    let rig = Rig::new();
+    let pipe = rig.path("pipe.zip");
+    let made = std::process::Command::new("mkfifo")
+        .arg(&pipe)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let _socket = std::os::unix::net::UnixListener::bind(rig.path("socket.zip")).unwrap();
+    let to = "registry.example/acme/orders:1";
+    assert_snapshot!("pipe", rig.run(&["publish", "pipe.zip", to]).await);
+    for from in ["socket.zip", "/dev/null", "/dev/zero"] {
+        let ran = rig
+            .run(&["publish", from, to, "--kind", "function_zip"])
+            .await;
+        assert_eq!(ran.code, 1, "{from}: {ran}");
+        assert!(ran.err.contains("[PackageUnknown]"), "{from}: {ran}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wheel_is_published_as_one_and_a_wrong_one_is_refused() {
     let mut rig = Rig::new();
