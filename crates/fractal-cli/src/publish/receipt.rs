@@ -9,7 +9,7 @@ use super::parcel::Parcel;
 use crate::error::of_class;
 use crate::exit::Exit;
 use crate::table::{Cell, Table};
-use crate::terminal::{Format, Terminal, Tone};
+use crate::terminal::{Format, Terminal, Tone, plain};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -70,7 +70,7 @@ fn document<'a>(parcel: &'a Parcel, results: &'a Results) -> Receipt<'a> {
 }
 
 fn text(terminal: &Terminal, parcel: &Parcel, results: &Results) {
-    terminal.line(&format!("{} ({})", parcel.name(), parcel.kind()));
+    terminal.line(&format!("{} ({})", plain(parcel.name()), parcel.kind()));
     terminal.line(&format!("  {}", parcel.digest()));
     let mut table = Table::new(&["REFERENCE", "RESULT", "DIGEST READ BACK"]);
     for (reference, result) in results {

@@ -97,6 +97,35 @@ async fn a_pipe_a_device_and_a_socket_are_refused_and_not_waited_for() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_files_name_cannot_steer_the_terminal() {
+    let mut rig = Rig::new();
+    let registry = rig.registry("registry.example", RegistryAuth::Open).await;
+    let name = "a\u{1b}[2J\rb\u{9b}31m.zip";
+    rig.zip(name, &[("app.py", "x")]);
+    let to = format!("{}/acme/orders:1", registry.host());
+    let digest = format!("{}/acme/orders@sha256:{}", registry.host(), "0a".repeat(32));
+    let published = rig.run(&["publish", name, &to]).await;
+    assert_eq!(published.code, 0, "{published}");
+    assert!(
+        published
+            .out
+            .starts_with("a\\u{1b}[2J\\rb\\u{9b}31m.zip (function_zip)\n"),
+        "{published}"
+    );
+    let refused = rig.run(&["publish", name, &digest]).await;
+    let missing = rig.run(&["publish", "\u{1b}c.zip", &to]).await;
+    let inspected = rig.run(&["inspect", name]).await;
+    for ran in [published, refused, missing, inspected] {
+        let steers = |c: char| c.is_control() && c != '\n';
+        assert!(
+            !ran.out.contains(steers) && !ran.err.contains(steers),
+            "{ran:?}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wheel_is_published_as_one_and_a_wrong_one_is_refused() {
     let mut rig = Rig::new();
