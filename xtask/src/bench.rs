@@ -12,7 +12,7 @@ const PACKAGE: &str = "fractal-bench";
 
 const COST: Cost = Cost {
     what: "the release binaries",
-    cpu_seconds: 600,
+    cpu_seconds: 800,
     megabytes: 1_500,
     built: ("release", "fractal-bench"),
 };

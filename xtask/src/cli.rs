@@ -193,6 +193,9 @@ fn bench(mut rest: Vec<OsString>) -> Result<Command, Fault> {
         ));
     }
     let name = rest.remove(0);
+    if rest.first().is_some_and(|first| first == "--") {
+        rest.remove(0);
+    }
     Ok(Command::Bench {
         name,
         arguments: rest,
@@ -284,12 +287,14 @@ mod tests {
 
     #[test]
     fn a_benchmark_keeps_its_arguments() {
-        let Command::Bench { name, arguments } = parsed("bench idle --json").unwrap() else {
-            panic!("not a benchmark")
-        };
-        assert_eq!(
-            (name, arguments),
-            ("idle".into(), vec![OsString::from("--json")])
-        );
+        for line in ["bench idle --json", "bench idle -- --json"] {
+            let Command::Bench { name, arguments } = parsed(line).unwrap() else {
+                panic!("not a benchmark")
+            };
+            assert_eq!(
+                (name, arguments),
+                ("idle".into(), vec![OsString::from("--json")])
+            );
+        }
     }
 }
