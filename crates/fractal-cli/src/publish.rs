@@ -31,7 +31,7 @@ Examples:
   aws ecr get-login-password | fractal publish orders.zip ACCOUNT.dkr.ecr.REGION.amazonaws.com/orders:1 \\
     --username AWS --password-stdin
 
-The same file gives the same digest, here and in every registry.")]
+The same file under the same name gives the same digest, here and in every registry: the name is part of the manifest.")]
 pub(crate) struct PublishArgs {
     /// A function zip, a wheel, an OCI layout folder (or oci-layout:FOLDER[:TAG]), or an image archive of `docker save`
     #[arg(value_name = "FILE|LAYOUT|ARCHIVE")]

@@ -75,6 +75,22 @@ async fn a_digest_that_is_not_the_files_is_refused_before_anything_is_sent() {
     assert_eq!(again.code, 0, "{again}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_file_under_the_same_name_has_the_same_digest() {
+    let mut rig = Rig::new();
+    let registry = rig.registry("registry.example", RegistryAuth::Open).await;
+    std::fs::create_dir(rig.path("elsewhere")).unwrap();
+    let mut digests = Vec::new();
+    for name in ["orders.zip", "elsewhere/orders.zip", "renamed.zip"] {
+        rig.zip(name, &[("app.py", "x")]);
+        let to = format!("{}/acme/orders:{}", registry.host(), digests.len());
+        let ran = rig.run(&["publish", name, &to, "--output", "json"]).await;
+        digests.push(ran.json()["digest"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(digests[0], digests[1]);
+    assert_ne!(digests[0], digests[2], "the name is in the manifest");
+}
+
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pipe_a_device_and_a_socket_are_refused_and_not_waited_for() {
