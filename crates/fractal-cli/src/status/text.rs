@@ -1,5 +1,6 @@
 //! The status for people: a table, and below it what stands in the way, with the next step.
 
+use fractal_core::Class;
 use fractal_core::artifact::Digest;
 use fractal_core::status::{ComponentPhase, ConditionStatus, LiveSystemPhase, Status};
 use fractal_queue::{ComponentView, LiveSystemView};
@@ -135,20 +136,30 @@ fn obstacle(view: &ComponentView) -> Vec<String> {
     };
     let mut lines = vec![format!("{}:", view.key.component)];
     lines.extend(indented(fault_lines(fault)));
-    if let Some(next) = view.status.next_attempt {
-        lines.push(format!(
-            "    tried {}, next attempt {next}",
-            times(view.status.attempts)
-        ));
-    }
+    let next = view.status.next_attempt.map(|next| next.to_string());
+    let attempts = attempts(fault.class, view.status.attempts, next.as_deref());
+    lines.extend(attempts.map(|text| format!("    {text}")));
     lines
 }
 
-fn times(count: u32) -> String {
-    match count {
-        1 => "once".to_owned(),
-        count => format!("{count} times"),
-    }
+/// How often it was tried, and when it is again. What is terminal waits for a person.
+fn attempts(class: Class, count: u32, next: Option<&str>) -> Option<String> {
+    let tried = match count {
+        0 => None,
+        1 => Some("tried once".to_owned()),
+        count => Some(format!("tried {count} times")),
+    };
+    let next = match class {
+        Class::Terminal => Some("not tried again by itself".to_owned()).filter(|_| count > 0),
+        Class::Blocked | Class::Transient { .. } => next.map(|next| format!("next attempt {next}")),
+    };
+    next.map(|next| {
+        tried
+            .into_iter()
+            .chain([next])
+            .collect::<Vec<_>>()
+            .join(", ")
+    })
 }
 
 fn indented(lines: Vec<String>) -> impl Iterator<Item = String> {
@@ -157,19 +168,32 @@ fn indented(lines: Vec<String>) -> impl Iterator<Item = String> {
 
 /// What a live system is about, in a line, while it is waited for.
 pub(crate) fn activity(view: &LiveSystemView) -> String {
-    let all = view.components.len();
-    let busy = view
-        .components
-        .iter()
-        .filter(|component| component.phase != ComponentPhase::Active);
-    let busy: Vec<&str> = busy
-        .map(|component| component.key.component.as_str())
-        .collect();
-    let names = crate::live_system::listed(&busy);
-    match view.phase {
-        LiveSystemPhase::Deleting => format!("removing {names}"),
-        _ => format!("{} of {all} active, waiting for {names}", active(view)),
+    let names = |wanted: fn(ComponentPhase) -> bool| {
+        let components = view.components.iter();
+        let names: Vec<&str> = components
+            .filter(|component| wanted(component.phase))
+            .map(|component| component.key.component.as_str())
+            .collect();
+        (!names.is_empty()).then(|| crate::live_system::listed(&names))
+    };
+    if view.phase == LiveSystemPhase::Deleting {
+        return format!("removing {}", names(|_| true).unwrap_or_default());
     }
+    let failed = names(|phase| phase == ComponentPhase::Failed);
+    let busy = names(|phase| !matches!(phase, ComponentPhase::Active | ComponentPhase::Failed));
+    [
+        Some(format!(
+            "{} of {} active",
+            active(view),
+            view.components.len()
+        )),
+        failed.map(|names| format!("failed: {names}")),
+        busy.map(|names| format!("waiting for {names}")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect::<Vec<_>>()
+    .join(", ")
 }
 
 fn active(view: &LiveSystemView) -> usize {
@@ -221,5 +245,29 @@ pub(super) const fn component_tone(phase: ComponentPhase) -> Tone {
         ComponentPhase::Instantiating | ComponentPhase::Mutating | ComponentPhase::Deleting => {
             Tone::Busy
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_tried_again_has_a_next_attempt() {
+        let check = |class: Class, count: u32, expected: Option<&str>| {
+            let found = attempts(class, count, Some("at noon"));
+            assert_eq!(found.as_deref(), expected, "{class:?} {count}");
+        };
+        let passing = Class::Transient { retry_after: None };
+        check(passing, 0, Some("next attempt at noon"));
+        check(Class::Blocked, 1, Some("tried once, next attempt at noon"));
+        check(passing, 2, Some("tried 2 times, next attempt at noon"));
+        check(Class::Terminal, 0, None);
+        check(
+            Class::Terminal,
+            1,
+            Some("tried once, not tried again by itself"),
+        );
+        assert_eq!(attempts(passing, 1, None), None);
     }
 }
