@@ -75,6 +75,21 @@ pub(crate) async fn interrupted() {
     }
 }
 
+/// Resolves when nobody reads standard output any more; never where that cannot be noticed, as of a file.
+pub(crate) async fn unread() {
+    #[cfg(unix)]
+    {
+        use tokio::io::{Interest, unix::AsyncFd};
+        // Nothing is read or written through it: the error of a pipe without a reader is all that is wanted.
+        if let Ok(output) = AsyncFd::with_interest(std::io::stdout(), Interest::ERROR)
+            && output.ready(Interest::ERROR).await.is_ok()
+        {
+            return;
+        }
+    }
+    std::future::pending().await
+}
+
 /// Waits until a live system at `generation` has settled.
 pub(crate) async fn settled(
     terminal: &Terminal,

@@ -12,7 +12,7 @@ use super::text::component_tone;
 use super::{Subject, SystemStatus, views};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::follow::{Follower, interrupted};
+use crate::follow::{Follower, interrupted, unread};
 use crate::terminal::{Format, Paint, Terminal, plain};
 
 pub(super) async fn watch(
@@ -23,11 +23,13 @@ pub(super) async fn watch(
     let mut follower = Follower::new(queue).await?;
     let mut shown = Shown::default();
     let interrupt = interrupted();
-    tokio::pin!(interrupt);
+    let unread = unread();
+    tokio::pin!(interrupt, unread);
     while terminal.is_read() {
         shown.show(terminal, &views(queue, subject).await?);
         tokio::select! {
             () = &mut interrupt => break,
+            () = &mut unread => break,
             changed = follower.changed() => changed?,
         }
     }
