@@ -23,11 +23,11 @@ mod status;
 mod table;
 mod terminal;
 mod up;
+mod usage;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use clap::error::ErrorKind;
 use fractal_core::{Fault, Reason};
 
 pub use error::CliError;
@@ -42,7 +42,7 @@ use terminal::Terminal;
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error).into(),
+        Err(error) => return usage::report(&error).into(),
     };
     let terminal = Terminal::new(cli.output);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -58,17 +58,6 @@ pub fn main() -> ExitCode {
         }
     };
     terminal.finish(exit).into()
-}
-
-/// clap prints help and versions to standard output and errors to standard error.
-fn usage(error: &clap::Error) -> Exit {
-    let asked = matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-    );
-    // Nothing can be said where nothing can be printed.
-    let _ = error.print();
-    if asked { Exit::Success } else { Exit::Usage }
 }
 
 async fn dispatch(terminal: &Terminal, command: Command) -> Result<Exit, CliError> {

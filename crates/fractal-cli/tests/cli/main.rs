@@ -15,3 +15,5 @@ mod rig;
 mod status;
 #[cfg(test)]
 mod submitting;
+#[cfg(test)]
+mod usage;
