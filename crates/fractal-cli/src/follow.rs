@@ -28,7 +28,7 @@ pub(crate) struct Follower<'a> {
 pub(crate) enum Settled {
     /// Everything is as desired.
     Active,
-    /// Something is stuck.
+    /// Something is stuck, and nothing else changes any more or there was no more time for it to.
     Stuck(Box<LiveSystemView>),
     /// Nothing is left of it.
     Gone,
@@ -108,7 +108,7 @@ pub(crate) async fn settled(
         }
         let waited = started.elapsed();
         if waited >= within {
-            return Ok(Settled::TimedOut(view.map(Box::new)));
+            return Ok(late(view));
         }
         let at_work = view.as_ref().map(activity).unwrap_or_default();
         terminal.progress(&format!("{} s  {at_work}", waited.as_secs()));
@@ -131,11 +131,26 @@ fn verdict(view: Option<&LiveSystemView>, generation: u64) -> Option<Settled> {
     }
     match view.phase {
         LiveSystemPhase::Active => Some(Settled::Active),
-        LiveSystemPhase::FailedMutation => Some(Settled::Stuck(Box::new(view.clone()))),
+        // What still changes may fail too: all that failed is reported together.
+        LiveSystemPhase::FailedMutation if view.is_at_rest() => {
+            Some(Settled::Stuck(Box::new(view.clone())))
+        }
         LiveSystemPhase::Deleting if is_abandoned(view) => {
             Some(Settled::Stuck(Box::new(view.clone())))
         }
-        LiveSystemPhase::Mutating | LiveSystemPhase::Deleting => None,
+        LiveSystemPhase::Mutating | LiveSystemPhase::FailedMutation | LiveSystemPhase::Deleting => {
+            None
+        }
+    }
+}
+
+/// How a live system is left when time runs out. What has failed already is not to be waited for again.
+fn late(view: Option<LiveSystemView>) -> Settled {
+    match view {
+        Some(view) if view.phase == LiveSystemPhase::FailedMutation => {
+            Settled::Stuck(Box::new(view))
+        }
+        view => Settled::TimedOut(view.map(Box::new)),
     }
 }
 

@@ -1,5 +1,8 @@
 //! `fractal up`, `down`, `retry` and `approve`: what they write to the queue, and what they refuse.
 
+use std::time::Duration;
+
+use fractal_core::{Fault, Reason};
 use insta::assert_snapshot;
 
 use crate::rig::{Agent, Rig, SYSTEM};
@@ -146,12 +149,39 @@ async fn waiting_ends_when_something_is_stuck() {
     rig.live_system("shop.json", &["api"]);
     assert_eq!(rig.run(&["up", "shop.json"]).await.code, 0);
     let agent = Agent::start(&rig).await;
-    let reason = fractal_core::Reason::new("UnsupportedOnTarget");
-    let fault = fractal_core::Fault::terminal(reason, "this target does not run a python_wheel");
-    agent
-        .faulty("api", fault.next("publish a function_zip or a container"))
-        .await;
+    let fault = unsupported().next("publish a function_zip or a container");
+    agent.faulty("api", fault).await;
     assert_snapshot!("stuck", rig.run(&["up", "shop.json", "--wait"]).await);
+}
+
+fn unsupported() -> Fault {
+    Fault::terminal(
+        Reason::new("UnsupportedOnTarget"),
+        "this target does not run a python_wheel",
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_goes_on_while_others_still_change_and_reports_all_that_failed() {
+    let rig = Rig::new();
+    rig.live_system("shop.json", &["api", "mail", "worker"]);
+    assert_eq!(rig.run(&["up", "shop.json"]).await.code, 0);
+    let agent = Agent::start(&rig).await;
+    agent.faulty("api", unsupported()).await;
+    let mut waiting = rig.start(&["up", "shop.json", "--wait", "--timeout", "50"]);
+    let early = tokio::time::timeout(Duration::from_secs(1), waiting.wait()).await;
+    assert!(early.is_err(), "one failure ended the waiting: {early:?}");
+    agent.ready("worker").await;
+    // Blocked for two minutes already, which is longer than the grace.
+    let missing = Fault::blocked(Reason::new("RegistryNotFound"), "there is no such artifact");
+    agent.faulty("mail", missing).await;
+    assert_snapshot!("all_failed", rig.finish(waiting).await);
+    rig.live_system("shop.json", &["api", "mail", "worker", "late"]);
+    let late = rig
+        .run(&["up", "shop.json", "--wait", "--timeout", "1"])
+        .await;
+    assert_eq!(late.code, 1, "what has failed is said at the end: {late}");
+    assert!(late.out.contains("FailedMutation"), "{late}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,6 +27,8 @@ pub struct ComponentView {
     pub phase: ComponentPhase,
     /// Its status, with what only the queue knows: that nobody serves it, that it is set aside.
     pub status: Status,
+    /// Its fault is terminal, or has blocked it for longer than a while, its removal included.
+    stuck: bool,
 }
 
 /// What is shown of a live system.
@@ -42,6 +44,20 @@ pub struct LiveSystemView {
     pub held: Option<Fault>,
     /// Its components, those being removed included.
     pub components: Vec<ComponentView>,
+    /// A component that the submission names is not in the list yet.
+    behind: bool,
+}
+
+impl LiveSystemView {
+    /// Whether nothing changes any more without somebody's help: every component is active, or stuck.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        !self.behind
+            && self
+                .components
+                .iter()
+                .all(|view| view.stuck || view.phase == ComponentPhase::Active)
+    }
 }
 
 impl Queue {
@@ -118,6 +134,7 @@ fn fold(system: &LiveSystemDocument, components: Vec<ComponentView>) -> LiveSyst
         phase,
         held: system.held.clone(),
         components,
+        behind,
     }
 }
 
@@ -136,6 +153,7 @@ fn show(
             generation,
             phase: ComponentPhase::Active,
             status,
+            stuck: false,
         };
     }
     if let Some(aside) = &document.set_aside {
@@ -154,6 +172,8 @@ fn show(
         status.waiting_since.get_or_insert(document.due);
     }
     ComponentView {
+        // A removal's phase is `Deleting` whatever stands in its way.
+        stuck: status.phase(generation, false, now) == ComponentPhase::Failed,
         phase: status.phase(generation, document.tombstone, now),
         key,
         generation,
