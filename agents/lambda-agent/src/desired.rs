@@ -15,7 +15,7 @@ use crate::place::{Place, Staged};
 
 mod handler;
 mod role;
-mod settings;
+pub(crate) mod settings;
 
 /// The artifact is larger than the target takes.
 pub(crate) const TOO_LARGE: Reason = Reason::new("TooLargeForTarget");

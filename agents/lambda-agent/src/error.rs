@@ -105,6 +105,15 @@ pub enum Error {
         /// Its ownership marker, where it has one.
         marker: Option<String>,
     },
+    /// A function that we made has lost its ownership marker, and is to go.
+    #[error("the function was made here and has lost its tag fractal:owner")]
+    Unmarked,
+    /// Others' variables leave no room for ours.
+    #[error("the function's variables, others' among them, would have {size} bytes together")]
+    EnvironmentFull {
+        /// As Lambda measures it.
+        size: usize,
+    },
     /// The staged object is there and its bytes are others.
     #[error("{0} does not hold the bytes its name says")]
     StagedDiffers(Staged),
@@ -243,6 +252,12 @@ impl From<Error> for Fault {
                 .at(place)
                 .because(marker.map_or_else(|| "it has no tag fractal:owner".to_owned(), |marker| format!("its tag fractal:owner is `{marker}`")))
                 .next("choose another `functionName`, or delete the function if nobody needs it"),
+            Error::Unmarked => Self::blocked(Reason::new("OwnedByOther"), text)
+                .next("delete the function by hand, or give it its tag back; `fractal down --force` forgets it"),
+            Error::EnvironmentFull { .. } => Self::blocked(Reason::new("EnvironmentFull"), text)
+                .at("parameters.environment")
+                .because("Lambda takes 4096 bytes of variables")
+                .next("remove variables from the component, or those that others added to the function"),
             Error::StagedDiffers(staged) => Self::blocked(Reason::new("StagedObjectDiffers"), text)
                 .at(&staged)
                 .next("someone else writes to the staging bucket: delete the object and restrict write access"),

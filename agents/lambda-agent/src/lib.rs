@@ -3,6 +3,7 @@
 //! `desired`, `plan` and `observed` are pure; `api` alone names the AWS SDK.
 
 mod api;
+mod architecture;
 mod args;
 mod config;
 mod desired;

@@ -4,6 +4,7 @@ use fractal_core::artifact::PackageType;
 use fractal_core::reconcile::{Inputs, Needs};
 use fractal_core::{Fault, Reason};
 
+use crate::architecture::Architecture;
 use crate::config::UNPACKED_MAX;
 use crate::error::Error;
 use crate::platform::ACCEPTS;
@@ -22,10 +23,10 @@ pub(crate) fn needs(inputs: &Inputs) -> Result<Needs, Error> {
                 .because(fractal_core::fault::chain(&error))
                 .next("write it as host/repository:tag or host/repository@sha256:<digest>")
         })?;
-    let architectures: &'static [&'static str] = match inputs.parameters.text("architecture")? {
+    let architectures: &'static [&'static str] = match Architecture::wanted(inputs)? {
         None => &["amd64", "arm64"],
-        Some("arm64" | "aarch64") => &["arm64"],
-        Some(_) => &["amd64"],
+        Some(Architecture::Amd64) => &["amd64"],
+        Some(Architecture::Arm64) => &["arm64"],
     };
     Ok(Needs {
         artifact,

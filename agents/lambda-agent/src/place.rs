@@ -60,6 +60,8 @@ pub struct Memo {
     pub attempt: Option<Fingerprint>,
     /// Reads left in which a function that was just created may still be missing.
     pub unseen: u8,
+    /// Whether a write of ours on the function was answered: it was ours then, whatever its tags say now.
+    pub made: bool,
 }
 
 /// An object in a staging bucket.

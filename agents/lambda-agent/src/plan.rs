@@ -25,7 +25,7 @@ pub(crate) fn plan(
 ) -> Result<Plan<Step>, Error> {
     match (desired, &observed.function) {
         (None, None) => Ok(absent(at)),
-        (None, Some(function)) if !is_ours(at, function) => Ok(Plan::steps(unstage(at))),
+        (None, Some(function)) if !is_ours(at, function) => leave(at, function),
         (None, Some(function)) => Ok(remove(function)),
         (Some(desired), None) => Ok(create(desired, observed)),
         (Some(desired), Some(function)) => change(at, desired, function, observed),
@@ -37,6 +37,14 @@ fn is_ours(at: &Here, function: &Function) -> bool {
         .tags
         .get(OWNER_TAG)
         .is_some_and(|marker| *marker == at.owner.marker())
+}
+
+/// Someone else's function stays. One that we made and whose tag was taken away stays too, but not silently.
+fn leave(at: &Here, function: &Function) -> Result<Plan<Step>, Error> {
+    if at.memo.made && !function.tags.contains_key(OWNER_TAG) {
+        return Err(Error::Unmarked);
+    }
+    Ok(Plan::steps(unstage(at)))
 }
 
 /// A create whose answer was lost may show late: absence is believed after a few reads only.
@@ -91,7 +99,7 @@ fn change(
     if let Operation::Failed { code, message } = &function.update {
         not_again(at, desired, "update the function", code, message)?;
     }
-    Ok(update(at, desired, function, observed))
+    update(at, desired, function, observed)
 }
 
 fn busy(function: &Function) -> Option<Plan<Step>> {
@@ -133,8 +141,13 @@ fn again(because: Deletion) -> Plan<Step> {
 /// One write at a time: Lambda refuses a second one until the first has settled.
 ///
 /// Settings come first, since new code may need them; those that only go away come after the code that no longer needs them.
-fn update(at: &Here, desired: &Desired, function: &Function, observed: &Observed) -> Plan<Step> {
-    let settings = changes::settings(at, desired, function);
+fn update(
+    at: &Here,
+    desired: &Desired,
+    function: &Function,
+    observed: &Observed,
+) -> Result<Plan<Step>, Error> {
+    let settings = changes::settings(at, desired, function)?;
     // After a failed update Lambda reports what was asked for and runs what was there before: only another update tells them apart.
     let code = matches!(function.update, Operation::Failed { .. })
         || function.running() != desired.code.sha256()
@@ -143,7 +156,7 @@ fn update(at: &Here, desired: &Desired, function: &Function, observed: &Observed
         code: changes::describe(&desired.code),
         revision: function.revision.clone(),
     };
-    match (settings, code) {
+    Ok(match (settings, code) {
         (Some(settings), false) => Plan::step(settings.step),
         (Some(settings), true) if !settings.only_removes => Plan::Apply {
             now: vec![settings.step],
@@ -158,7 +171,7 @@ fn update(at: &Here, desired: &Desired, function: &Function, observed: &Observed
             }
         }
         (None, false) => Plan::steps(finish(at, desired, function)),
-    }
+    })
 }
 
 /// The digest marker comes after its effect, never before; what was staged has then been copied by Lambda and can go.

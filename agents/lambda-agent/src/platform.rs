@@ -9,7 +9,7 @@ use fractal_core::reconcile::{
 
 use crate::api::Api;
 use crate::config::Config;
-use crate::desired::{self, Desired};
+use crate::desired::{self, DIGEST_TAG, Desired, OWNER_TAG};
 use crate::error::{Error, GRANTS};
 use crate::observed::{Function, Observed, Operation};
 use crate::place::{self, Memo, Place};
@@ -123,6 +123,13 @@ impl Platform for Lambda {
                 None,
             ) => return Err(Error::Unplanned),
         }
+        memo.made = match step {
+            Step::Create { .. } | Step::Settings { .. } | Step::Code { .. } | Step::Mark { .. } => {
+                true
+            }
+            Step::Delete { .. } => false,
+            Step::Stage { .. } | Step::Unstage { .. } => memo.made,
+        };
         Ok(memo)
     }
 
@@ -211,6 +218,14 @@ impl Platform for Lambda {
     fn stamp(observed: &Observed) -> Option<String> {
         let function = observed.function.as_ref()?;
         Some(format!("{} {}", function.revision, function.code_sha256))
+    }
+
+    fn is_marked(at: &At<Place, Memo>, observed: &Observed) -> bool {
+        observed.function.as_ref().is_some_and(|function| {
+            let owner = function.tags.get(OWNER_TAG);
+            owner.is_some_and(|marker| *marker == at.owner.marker())
+                && function.tags.contains_key(DIGEST_TAG)
+        })
     }
 
     async fn preflight(&self) -> Vec<Finding> {

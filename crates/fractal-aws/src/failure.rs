@@ -233,6 +233,7 @@ fn retry_after(response: &Response) -> Option<Duration> {
 
 /// A service's text, without control characters and bounded: it ends up in logs and statuses.
 fn cut(text: &str) -> String {
+    let text = without_values(text);
     let mut shown: String = text
         .chars()
         .take(SHOWN)
@@ -242,4 +243,27 @@ fn cut(text: &str) -> String {
         shown.push('…');
     }
     shown
+}
+
+/// Lambda repeats all environment variables when they are too large together: others' values and ours, secrets among them.
+fn without_values(text: &str) -> &str {
+    text.split_once("String measured")
+        .map_or(text, |(before, _)| before.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_that_lambda_repeats_are_not_shown() {
+        let said = "Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit. String measured: {\"TOKEN\":\"hunter2\"}";
+        assert!(cut(said).ends_with("exceeded the 4KB limit."));
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_control_characters_go() {
+        assert_eq!(cut("a\nb"), "a b");
+        assert_eq!(cut(&"x".repeat(5000)).chars().count(), SHOWN + 1);
+    }
 }

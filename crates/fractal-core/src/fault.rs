@@ -7,12 +7,16 @@ use serde::{Deserialize, Serialize};
 
 /// What the loop does about a fault. A class exists only because the loop acts differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(tag = "class")]
 pub enum Class {
     /// May pass by itself: retried with backoff and jitter, not before `retry_after`.
     Transient {
         /// What the other side asked for.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(
+            default,
+            rename = "retryAfter",
+            skip_serializing_if = "Option::is_none"
+        )]
         retry_after: Option<Duration>,
     },
     /// Someone else must act first (a permission, a quota, an artifact not pushed yet): retried every few minutes, heals by itself.
@@ -63,6 +67,7 @@ impl fmt::Display for Reason {
 #[serde(rename_all = "camelCase")]
 pub struct Fault {
     /// What the loop does about it.
+    #[serde(flatten)]
     pub class: Class,
     /// The stable word for it.
     pub reason: Reason,
@@ -86,7 +91,7 @@ impl Fault {
         Self {
             class,
             reason,
-            what: what.into(),
+            what: bounded(what.into()),
             place: None,
             why: None,
             next: None,
@@ -114,22 +119,54 @@ impl Fault {
     /// Says where.
     #[must_use]
     pub fn at(mut self, place: impl fmt::Display) -> Self {
-        self.place = Some(place.to_string());
+        self.place = Some(bounded(place.to_string()));
         self
     }
 
     /// Says why.
     #[must_use]
     pub fn because(mut self, why: impl fmt::Display) -> Self {
-        self.why = Some(why.to_string());
+        self.why = Some(bounded(why.to_string()));
         self
     }
 
     /// Says what to do next.
     #[must_use]
     pub fn next(mut self, next: impl Into<String>) -> Self {
-        self.next = Some(next.into());
+        self.next = Some(bounded(next.into()));
         self
+    }
+}
+
+impl Fault {
+    /// The same fault with every text in `secrets` replaced by what may be shown of it: a cloud may repeat what it was sent.
+    #[must_use]
+    pub fn without<'a>(self, secrets: impl IntoIterator<Item = (&'a str, String)>) -> Self {
+        secrets
+            .into_iter()
+            .filter(|(secret, _)| secret.len() >= SECRET_MIN)
+            .fold(self, |fault, (secret, shown)| {
+                let replace = |text: String| text.replace(secret, &shown);
+                Self {
+                    what: replace(fault.what),
+                    place: fault.place.map(replace),
+                    why: fault.why.map(replace),
+                    next: fault.next.map(replace),
+                    ..fault
+                }
+            })
+    }
+}
+
+/// Shortest text that is looked for, in bytes: a shorter one is no secret, and stands in every word.
+const SECRET_MIN: usize = 4;
+/// Longest text of one part of a fault, in characters: it is stored and logged several times over.
+const TEXT_MAX: usize = 2000;
+
+fn bounded(text: String) -> String {
+    match text.char_indices().nth(TEXT_MAX) {
+        None => text,
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
     }
 }
 
@@ -164,4 +201,40 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_a_cloud_repeated_is_not_shown() {
+        let fault = Fault::terminal(Reason::new("Refused"), "refused")
+            .because("measured {\"TOKEN\":\"hunter2\"}")
+            .without([
+                ("hunter2", "<token@1>".to_owned()),
+                ("e", "short".to_owned()),
+            ]);
+        assert_eq!(
+            fault.to_string(),
+            "refused: measured {\"TOKEN\":\"<token@1>\"}"
+        );
+    }
+
+    #[test]
+    fn a_text_of_any_length_makes_a_fault_of_bounded_length() {
+        let fault = Fault::blocked(Reason::new("Long"), "é".repeat(100_000));
+        assert_eq!(fault.what.chars().count(), TEXT_MAX + 1);
+    }
+
+    #[test]
+    fn a_class_is_one_word_in_json() {
+        let retry_after = Some(Duration::from_secs(7));
+        for class in [Class::Terminal, Class::Transient { retry_after }] {
+            let fault = Fault::new(class, Reason::new("X"), "x");
+            let json = serde_json::to_value(&fault).unwrap();
+            assert_eq!(json["class"], class.as_str());
+            assert_eq!(serde_json::from_value::<Fault>(json).unwrap(), fault);
+        }
+    }
 }

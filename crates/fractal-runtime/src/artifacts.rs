@@ -13,7 +13,10 @@ use fractal_core::reconcile::{Artifact, Needs};
 use fractal_core::{Fault, Reason};
 use fractal_registry::Registry;
 
+mod breaker;
 mod facts;
+
+use breaker::Breakers;
 
 /// The target cannot run artifacts of this kind.
 pub const UNSUPPORTED_ON_TARGET: Reason = Reason::new("UnsupportedOnTarget");
@@ -30,6 +33,7 @@ pub struct Artifacts {
     interval: Duration,
     tags: Arc<Mutex<HashMap<Reference, Slot>>>,
     facts: Arc<Mutex<Vec<Known>>>,
+    breakers: Arc<Breakers>,
 }
 
 /// One tag's digest; the lock is held while it is asked for, so that others wait for the same answer.
@@ -56,6 +60,7 @@ impl Artifacts {
             interval,
             tags: Arc::default(),
             facts: Arc::default(),
+            breakers: Arc::default(),
         }
     }
 
@@ -97,11 +102,27 @@ impl Artifacts {
         match &*known {
             Some((digest, at)) if !fresh && at.elapsed() < self.interval => Ok(digest.clone()),
             _ => {
-                let digest = self.registry.resolve(reference).await?.digest;
+                let asked = self.asking(reference, self.registry.resolve(reference));
+                let digest = asked.await?.digest;
                 *known = Some((digest.clone(), Instant::now()));
                 Ok(digest)
             }
         }
+    }
+
+    /// Asks a registry, unless it failed to answer a moment ago: one that hangs must not hold everybody who waits for another.
+    async fn asking<T, E: Into<Fault>>(
+        &self,
+        reference: &Reference,
+        answer: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Fault> {
+        let host = reference.host();
+        if let Some(fault) = self.breakers.is_open(host) {
+            return Err(fault);
+        }
+        let answer = answer.await.map_err(Into::into);
+        self.breakers.learn(host, answer.as_ref().err());
+        answer
     }
 
     /// Slots nobody waits for and whose answer is long outdated go, so that the map follows what is deployed.
@@ -133,7 +154,8 @@ impl Artifacts {
         if let Some(facts) = self.known(&wanted) {
             return Ok(facts);
         }
-        let facts = Arc::new(facts::read(&self.registry, artifact, needs).await?);
+        let reading = facts::read(&self.registry, artifact, needs);
+        let facts = Arc::new(self.asking(&artifact.reference, reading).await?);
         let mut all = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= FACTS_MAX {
             all.remove(0);

@@ -2,13 +2,16 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use fractal_core::reconcile::InstallationId;
 use fractal_core::{Class, Fault};
 use fractal_queue::{Queue, SystemClock};
-use fractal_registry::{Chain, CredentialSource, DockerConfig, Options, Registry};
+use fractal_registry::{
+    Chain, CredentialSource, DockerConfig, Options, Registry, RetryPolicy, Timeouts,
+};
 
 use crate::agent::{Agent, Connected};
 use crate::args::RuntimeArgs;
@@ -146,6 +149,11 @@ async fn surroundings<A: Agent>(
     })
 }
 
+/// How long an agent waits for a registry to begin its answer: the component is tried again anyway.
+const REGISTRY_FIRST_BYTE: Duration = Duration::from_secs(10);
+/// Bound of one request with its one repetition.
+const REGISTRY_TOTAL: Duration = Duration::from_secs(25);
+
 /// A client for the registries the agent reads: the cloud's own login first, then what the operator configured.
 fn registry<A: Agent>(args: &RuntimeArgs, connected: &Connected<A>) -> Result<Registry, Fault> {
     let mut sources: Vec<Arc<dyn CredentialSource>> =
@@ -162,6 +170,15 @@ fn registry<A: Agent>(args: &RuntimeArgs, connected: &Connected<A>) -> Result<Re
         endpoints,
         ca_bundle: args.ca_bundle.clone(),
         credentials: Arc::new(Chain::new(sources)),
+        timeouts: Timeouts {
+            first_byte: REGISTRY_FIRST_BYTE,
+            ..Timeouts::default()
+        },
+        retry: RetryPolicy {
+            attempts: 2,
+            total: REGISTRY_TOTAL,
+            ..RetryPolicy::default()
+        },
         ..Options::default()
     };
     Ok(Registry::new(options)?)

@@ -1,6 +1,6 @@
 //! The loop: an agenda of due components, a bounded number of them in flight, each key once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -26,6 +26,8 @@ use crate::worker::{Shared, Visit, Worker};
 const BEAT: Duration = Duration::from_secs(10);
 /// How often what nobody refers to any more is swept out of the queue.
 const SWEEP: Duration = Duration::from_secs(3600);
+/// Most questions answered at once.
+const ANSWERS_MAX: usize = 4;
 /// The loop has stood still when it has not turned for this long.
 const STILL: Duration = Duration::from_secs(60);
 /// Longest sleep of the loop: a cheap look whether anything was missed.
@@ -176,6 +178,8 @@ impl<P: Platform> Service<P> {
             agenda: queue.agenda(self.presence.scope.clone()),
             in_flight: HashMap::new(),
             tasks: JoinSet::new(),
+            taken: HashSet::new(),
+            answers: JoinSet::new(),
             alone: false,
             next_beat: Instant::now(),
             next_sweep: Instant::now() + SWEEP,
@@ -221,6 +225,8 @@ struct Turning<'a, P: Platform> {
     agenda: Agenda,
     in_flight: HashMap<Id, ComponentKey>,
     tasks: JoinSet<Visit>,
+    taken: HashSet<String>,
+    answers: JoinSet<()>,
     alone: bool,
     next_beat: Instant,
     next_sweep: Instant,
@@ -232,6 +238,7 @@ impl<P: Platform> Turning<'_, P> {
         let worker = &self.service.worker;
         if Instant::now() >= self.next_beat {
             boxed(worker.queue.announce(&self.service.presence)).await?;
+            worker.steadiness.retain(&self.agenda.keys().collect());
             self.next_beat = Instant::now() + BEAT;
         }
         if Instant::now() >= self.next_sweep {
@@ -240,9 +247,7 @@ impl<P: Platform> Turning<'_, P> {
             self.next_sweep = Instant::now() + SWEEP;
         }
         boxed(self.agenda.refresh()).await?;
-        for ask in self.agenda.asks() {
-            boxed(worker.answer(&ask)).await?;
-        }
+        self.begin_answers();
         self.begin();
         worker
             .metrics
@@ -258,6 +263,22 @@ impl<P: Platform> Turning<'_, P> {
             Duration::from_millis(100)
         };
         Ok(idle.clamp(floor, TURN))
+    }
+
+    /// Questions are answered beside the work, a few at a time: a slow registry must not hold the loop. Each is taken once.
+    fn begin_answers(&mut self) {
+        let open = self.agenda.asks();
+        self.taken.retain(|id| open.iter().any(|ask| ask.id == *id));
+        for ask in open {
+            if self.answers.len() >= ANSWERS_MAX {
+                return;
+            }
+            if self.taken.insert(ask.id.clone()) {
+                let worker = self.service.worker.clone();
+                self.answers
+                    .spawn(async move { boxed(worker.answer(&ask)).await });
+            }
+        }
     }
 
     fn begin(&mut self) {
@@ -316,6 +337,11 @@ impl<P: Platform> Turning<'_, P> {
     async fn news(&mut self) {
         tokio::select! {
             Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
+            Some(answered) = self.answers.join_next() => {
+                if let Err(error) = answered {
+                    tracing::error!(component = "", fault = %error, "a reconcile panicked");
+                }
+            }
             Err(error) = self.agenda.changed() => {
                 tracing::warn!(fault = %Fault::from(&error), "queue failed");
                 tokio::time::sleep(Duration::from_secs(1)).await;

@@ -2,7 +2,7 @@
 //!
 //! Fingerprint and stamp equal means no facts, no render, no read beyond one survey. A slow sweep compares everything all the same.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -58,6 +58,12 @@ impl<P: Platform> Steadiness<P> {
             .entry(lane.to_owned())
             .or_default()
             .clone()
+    }
+
+    /// Forgets components that are in scope no more.
+    pub(crate) fn retain(&self, in_scope: &HashSet<&ComponentKey>) {
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        swept.retain(|key, _| in_scope.contains(key));
     }
 
     /// How many components have been seen in sync: what a survey saves reads for.
@@ -123,15 +129,16 @@ impl<P: Platform> Worker<P> {
                 .artifacts
                 .resolve(&needs, P::PROVIDER, &inputs.environment, agent, false)
                 .await?;
-            if hopeless {
-                return Ok(document
-                    .status
-                    .artifact
-                    .as_ref()
-                    .is_some_and(|known| known.desired == artifact.digest));
-            }
             let record: Record<P::Place, P::Memo> = journal::load(document.record.as_ref())?;
             let current = fingerprint::<P>(&self.config, &inputs, &artifact).ok();
+            if hopeless {
+                let known = document.status.artifact.as_ref();
+                return Ok(match record.rejected {
+                    Some(rejected) => Some(rejected) == current,
+                    // It failed before a pass: for its parameters or its artifact.
+                    None => known.is_some_and(|known| known.desired == artifact.digest),
+                });
+            }
             let Some(synced) = record
                 .synced
                 .as_ref()
@@ -178,7 +185,8 @@ impl<P: Platform> Worker<P> {
             memo: record.memo(place),
         };
         let observed = self.platform.observe(&at, None).await.map_err(Into::into)?;
-        Ok(P::stamp(&observed))
+        let stamp = P::stamp(&observed);
+        Ok(stamp.filter(|_| P::is_marked(&at, &observed)))
     }
 
     async fn surveyed(&self, lane: &str) -> Result<Arc<Stamps<P>>, Fault> {

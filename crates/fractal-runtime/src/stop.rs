@@ -18,6 +18,12 @@ impl Stopper {
         (Self(sender), Stop(receiver))
     }
 
+    /// Whether it was turned off.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Turns it off, for good.
     pub fn stop(&self) {
         self.0.send_replace(true);

@@ -7,11 +7,12 @@ use fractal_core::reconcile::{Inputs, Value};
 use fractal_core::{Fault, Reason};
 
 use super::{Settings, role::role};
+use crate::architecture::Architecture;
 use crate::config::Config;
 use crate::error::Error;
 
 /// Lambda's limit for all environment variables together, in bytes.
-const ENVIRONMENT_MAX: usize = 4096;
+pub(crate) const ENVIRONMENT_MAX: usize = 4096;
 /// Memory in MB: range and default.
 const MEMORY: (std::ops::RangeInclusive<i64>, i32) = (128..=10_240, 128);
 /// Timeout in seconds: range and default.
@@ -53,7 +54,7 @@ pub(super) fn zip(
                 ))
             })
     };
-    let architecture = architecture(inputs)?;
+    let architecture = Architecture::wanted(inputs)?.unwrap_or(Architecture::Amd64);
     Ok(Settings {
         runtime: Some(needed("runtime")?),
         handler: Some(needed("handler")?),
@@ -71,21 +72,21 @@ pub(super) fn image(
         config,
         inputs,
         if image.architecture == "arm64" {
-            "arm64"
+            Architecture::Arm64
         } else {
-            "x86_64"
+            Architecture::Amd64
         },
     )
 }
 
-fn common(config: &Config, inputs: &Inputs, architecture: &'static str) -> Result<Settings, Error> {
+fn common(config: &Config, inputs: &Inputs, architecture: Architecture) -> Result<Settings, Error> {
     Ok(Settings {
         role: role(config, inputs)?,
         runtime: None,
         handler: None,
         memory: number(inputs, "memoryMb", MEMORY)?,
         timeout: number(inputs, "timeoutSeconds", TIMEOUT)?,
-        architecture,
+        architecture: architecture.as_str(),
         environment: environment(inputs)?,
     })
 }
@@ -99,18 +100,6 @@ fn number(
     Ok(number
         .and_then(|number| i32::try_from(number).ok())
         .unwrap_or(default))
-}
-
-fn architecture(inputs: &Inputs) -> Result<&'static str, Error> {
-    match inputs.parameters.text("architecture")? {
-        None | Some("x86_64" | "amd64") => Ok("x86_64"),
-        Some("arm64" | "aarch64") => Ok("arm64"),
-        Some(other) => Err(refused(
-            "architecture",
-            format!("`{}` is no architecture of Lambda", other.escape_debug()),
-            "use x86_64 or arm64",
-        )),
-    }
 }
 
 fn environment(inputs: &Inputs) -> Result<BTreeMap<String, Value>, Error> {
@@ -133,10 +122,8 @@ fn environment(inputs: &Inputs) -> Result<BTreeMap<String, Value>, Error> {
             ));
         }
     }
-    let size: usize = environment
-        .iter()
-        .map(|(name, value)| name.len() + value.expose().len())
-        .sum();
+    let pairs = environment.iter();
+    let size = measured(pairs.map(|(name, value)| (name.as_str(), value.expose())));
     if size > ENVIRONMENT_MAX {
         let what = format!(
             "the environment variables have {size} bytes together, Lambda takes {ENVIRONMENT_MAX}"
@@ -148,6 +135,13 @@ fn environment(inputs: &Inputs) -> Result<BTreeMap<String, Value>, Error> {
         ));
     }
     Ok(environment)
+}
+
+/// The size Lambda measures: that of the variables as one JSON object, but for what has to be escaped.
+pub(crate) fn measured<'a>(variables: impl Iterator<Item = (&'a str, &'a str)>) -> usize {
+    const PUNCTUATION: usize = r#""":"","#.len();
+    let pairs = variables.map(|(name, value)| name.len() + value.len() + PUNCTUATION);
+    pairs.sum::<usize>() + 1
 }
 
 fn refused(parameter: &str, what: String, next: &str) -> Error {

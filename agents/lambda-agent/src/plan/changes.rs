@@ -3,7 +3,9 @@
 use fractal_core::reconcile::At;
 
 use super::Step;
+use crate::desired::settings::{ENVIRONMENT_MAX, measured};
 use crate::desired::{Code, Desired};
+use crate::error::Error;
 use crate::observed::{Function, Variables};
 use crate::place::{Memo, Place};
 
@@ -15,11 +17,14 @@ pub(super) struct SettingsChange {
 }
 
 /// What has to change; none where everything we own is as desired.
+///
+/// # Errors
+/// Where others' variables leave no room for ours.
 pub(super) fn settings(
     at: &At<Place, Memo>,
     desired: &Desired,
     function: &Function,
-) -> Option<SettingsChange> {
+) -> Result<Option<SettingsChange>, Error> {
     let wanted = &desired.settings;
     let mut changes = Vec::new();
     let mut compare = |name: &str, from: &str, to: &str| {
@@ -51,19 +56,28 @@ pub(super) fn settings(
         );
     }
     let variables = variables(at, desired, function);
+    let size = measured(
+        variables
+            .0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str())),
+    );
+    if size > ENVIRONMENT_MAX {
+        return Err(Error::EnvironmentFull { size });
+    }
     let (set, removed) = differing(&function.environment, &variables);
     let only_removes = changes.is_empty() && set.is_empty();
     changes.extend(set.into_iter().map(|name| format!("set {name}")));
     changes.extend(removed.into_iter().map(|name| format!("remove {name}")));
     let revision = function.revision.clone();
-    (!changes.is_empty()).then_some(SettingsChange {
+    Ok((!changes.is_empty()).then_some(SettingsChange {
         step: Step::Settings {
             changes,
             variables,
             revision,
         },
         only_removes,
-    })
+    }))
 }
 
 /// Others' variables stay, ours become what is desired.

@@ -89,6 +89,13 @@ impl Inputs {
         })
     }
 
+    /// A fault without these inputs' secrets: a cloud may repeat what it was sent.
+    #[must_use]
+    pub fn hide(&self, fault: Fault) -> Fault {
+        let sealed = self.secrets.values();
+        fault.without(sealed.map(|secret| (secret.expose(), secret.to_string())))
+    }
+
     /// A text parameter that has to be there.
     ///
     /// # Errors

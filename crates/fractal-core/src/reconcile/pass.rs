@@ -15,7 +15,7 @@ use crate::fault::{Class, Fault, Reason};
 use crate::fingerprint::Fingerprint;
 
 mod place;
-use place::{Converged, Converging};
+use place::{Aim, Converged, Converging};
 
 /// A plan was carried out several times and still is not empty.
 pub const NOT_CONVERGING: Reason = Reason::new("NotConverging");
@@ -151,14 +151,15 @@ pub async fn reconcile<P: Platform>(
         journal,
         content,
         record,
+        inputs: None,
         steps: Vec::new(),
         in_sync: false,
     };
     let ended = match goal {
         Goal::Absent => clear(&mut pass, None).await.map(|()| End::Absent),
         Goal::Present { inputs, rollout } => {
-            let outputs = present(&mut pass, config, inputs, rollout).await;
-            outputs.map(End::Ready)
+            pass.inputs = Some(inputs);
+            present(&mut pass, config, inputs, rollout).await
         }
     };
     PassReport {
@@ -174,28 +175,59 @@ async fn present<P: Platform, J: Journal<P::Place, P::Memo>>(
     config: &P::Config,
     inputs: &Inputs,
     rollout: &Rollout,
-) -> Result<Outputs, End> {
-    let fault = |error: P::Error| End::Fault(error.into());
-    let place = P::place(config, inputs, pass.owner).map_err(fault)?;
-    let desired = P::desired(config, &place, inputs, rollout).map_err(fault)?;
+) -> Result<End, End> {
     let fingerprint =
         fingerprint::<P>(config, inputs, &rollout.target.artifact).map_err(unprintable)?;
-    let Converged { observed, at } = pass.converge(&place, Some(&desired)).await?;
+    let ended = match aim(pass, config, inputs, rollout, fingerprint.clone()) {
+        Ok((place, aim)) => settle(pass, &place, &aim, rollout).await,
+        Err(end) => Err(end),
+    };
+    let hopeless = matches!(&ended, Err(End::Fault(fault)) if !may_pass(fault));
+    pass.record.rejected = hopeless.then_some(fingerprint);
+    ended.map(End::Ready)
+}
+
+fn aim<P: Platform, J: Journal<P::Place, P::Memo>>(
+    pass: &Converging<'_, P, J>,
+    config: &P::Config,
+    inputs: &Inputs,
+    rollout: &Rollout,
+    fingerprint: Fingerprint,
+) -> Result<(P::Place, Aim<P>), End> {
+    let fault = |error: P::Error| End::Fault(inputs.hide(error.into()));
+    let place = P::place(config, inputs, pass.owner).map_err(fault)?;
+    let desired = P::desired(config, &place, inputs, rollout).map_err(fault)?;
+    Ok((
+        place,
+        Aim {
+            desired,
+            fingerprint,
+        },
+    ))
+}
+
+async fn settle<P: Platform, J: Journal<P::Place, P::Memo>>(
+    pass: &mut Converging<'_, P, J>,
+    place: &P::Place,
+    aim: &Aim<P>,
+    rollout: &Rollout,
+) -> Result<Outputs, End> {
+    let Converged { observed, at } = pass.converge(place, Some(aim)).await?;
     pass.record.synced = Some(Synced {
-        fingerprint,
+        fingerprint: aim.fingerprint.clone(),
         stamp: P::stamp(&observed),
     });
     pass.in_sync = true;
-    match P::report(&at, &desired, &observed) {
+    match P::report(&at, &aim.desired, &observed) {
         (Health::Ready, outputs) => {
             pass.record.stable = Some(rollout.target.artifact.digest.clone());
             // The old place goes only once the new one runs.
-            clear(pass, Some(&place)).await?;
+            clear(pass, Some(place)).await?;
             Ok(outputs)
         }
         (Health::Progressing(reason), _) => Err(End::Wait(reason)),
         (Health::Failed(reason), _) => Err(End::Fault(
-            Fault::blocked(Reason::new("NotHealthy"), reason).at(&place),
+            Fault::blocked(Reason::new("NotHealthy"), reason).at(place),
         )),
     }
 }
@@ -224,10 +256,11 @@ async fn clear<P: Platform, J: Journal<P::Place, P::Memo>>(
 }
 
 fn unprintable(error: serde_json::Error) -> End {
-    End::Fault(
-        Fault::terminal(Reason::new("Internal"), "the inputs have no canonical form")
-            .because(error),
-    )
+    End::Fault(internal(&error))
+}
+
+fn internal(error: &serde_json::Error) -> Fault {
+    Fault::terminal(Reason::new("Internal"), "the inputs have no canonical form").because(error)
 }
 
 /// What a pass would do.
@@ -271,18 +304,23 @@ pub async fn preview<P: Platform>(platform: &P, task: &Task<'_, P>) -> Result<Pr
     };
     let mut keep = None;
     if let Goal::Present { inputs, rollout } = task.goal {
-        let place = P::place(task.config, inputs, task.owner).map_err(Into::into)?;
-        let desired = P::desired(task.config, &place, inputs, rollout).map_err(Into::into)?;
-        look(platform, task, &place, Some(&desired), &mut preview).await?;
+        let fault = |error: P::Error| inputs.hide(error.into());
+        let place = P::place(task.config, inputs, task.owner).map_err(fault)?;
+        let desired = P::desired(task.config, &place, inputs, rollout).map_err(fault)?;
+        let fingerprint = fingerprint::<P>(task.config, inputs, &rollout.target.artifact);
+        let fingerprint = fingerprint.map_err(|error| internal(&error))?;
+        let aim = Aim {
+            desired,
+            fingerprint,
+        };
+        let looked = look(platform, task, &place, Some(&aim), &mut preview).await;
+        looked.map_err(fault)?;
         keep = Some(place);
     }
-    for (place, _) in task
-        .record
-        .places
-        .iter()
-        .filter(|(place, _)| Some(place) != keep.as_ref())
-    {
-        look(platform, task, place, None, &mut preview).await?;
+    let places = task.record.places.iter().map(|(place, _)| place);
+    for place in places.filter(|place| Some(*place) != keep.as_ref()) {
+        let looked = look(platform, task, place, None, &mut preview).await;
+        looked.map_err(Into::into)?;
     }
     Ok(preview)
 }
@@ -291,22 +329,23 @@ async fn look<P: Platform>(
     platform: &P,
     task: &Task<'_, P>,
     place: &P::Place,
-    desired: Option<&P::Desired>,
+    aim: Option<&Aim<P>>,
     preview: &mut Preview,
-) -> Result<(), Fault> {
+) -> Result<(), P::Error> {
+    let desired = aim.map(|aim| &aim.desired);
     let mut at = At {
         owner: task.owner.clone(),
         place: place.clone(),
         memo: task.record.memo(place),
     };
-    let observed = platform.observe(&at, desired).await.map_err(Into::into)?;
+    let observed = platform.observe(&at, desired).await?;
     P::learn(&mut at.memo, desired, &observed);
-    match P::plan(&at, desired, &observed).map_err(Into::into)? {
+    match P::plan(&at, desired, &observed)? {
         Plan::InSync => {}
         Plan::Wait(reason) => preview.wait = Some(reason),
         Plan::Apply { now, later } => {
             if now.iter().any(|step| step.effect() == Effect::Replace) {
-                preview.approval = place::plan_hash::<P>(place, &now).ok();
+                preview.approval = place::plan_hash(place, &now, aim).ok();
             }
             preview.now.extend(now.iter().map(|step| Planned {
                 place: place.to_string(),

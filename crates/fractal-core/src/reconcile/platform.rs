@@ -144,6 +144,11 @@ pub trait Platform: Send + Sync + Sized + 'static {
         None
     }
 
+    /// Whether what a stamp does not cover (tags, for one) is there: looked at in single reads, between full comparisons.
+    fn is_marked(_at: &At<Self::Place, Self::Memo>, _observed: &Self::Observed) -> bool {
+        true
+    }
+
     /// Looks whether the agent can work at all: credentials, permissions, prerequisites.
     fn preflight(&self) -> impl Future<Output = Vec<Finding>> + Send;
 }

@@ -17,6 +17,9 @@ pub struct Record<L, M> {
     /// The last digest that was seen to run.
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub stable: Option<Digest>,
+    /// The fingerprint of what can never succeed: not tried again until it moves.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Fingerprint>,
     /// A plan that was carried out and came up again unchanged, and how often.
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub unsettled: Option<(Fingerprint, u32)>,
@@ -42,6 +45,7 @@ impl<L, M> Default for Record<L, M> {
             places: Vec::new(),
             synced: None,
             stable: None,
+            rejected: None,
             unsettled: None,
         }
     }

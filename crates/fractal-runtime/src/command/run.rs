@@ -1,7 +1,7 @@
 //! `run`: the daemon.
 
 use std::hash::{BuildHasher, RandomState};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fractal_core::{Class, Fault, Reason};
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,6 +16,8 @@ use crate::service::{Service, Status, Surroundings};
 use crate::stop::{Stop, Stopper};
 use crate::telemetry::{http, metrics::Metrics};
 
+/// Signals this close together are one: process supervisors tell a process and its group.
+const ONE_SIGNAL: Duration = Duration::from_secs(1);
 /// Longest pause between two tries to connect: shorter than what health checks take for standing still.
 const CONNECT_AGAIN: Duration = Duration::from_secs(30);
 
@@ -98,17 +100,20 @@ fn stop_on_signals() -> Result<Stop, Fault> {
     let mut terminate = signal(SignalKind::terminate()).map_err(unusable)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unusable)?;
     tokio::spawn(async move {
-        let mut told = false;
+        let mut told = None;
         loop {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            if told {
+            let first = *told.get_or_insert_with(Instant::now);
+            if stopper.is_stopping() && first.elapsed() < ONE_SIGNAL {
+                continue;
+            }
+            if stopper.is_stopping() {
                 tracing::warn!("told twice: stopping at once, claims are left to expire");
                 exit_now();
             }
-            told = true;
             tracing::info!("stopping: nothing new begins");
             stopper.stop();
         }

@@ -1,17 +1,43 @@
 //! Dry runs asked for through the queue: answered here, so that whoever asks needs no cloud credentials.
 
-use fractal_core::Fault;
+use std::time::Duration;
+
 use fractal_core::contract::{Component, LiveSystemId};
 use fractal_core::reconcile::{Owner, Platform, Preview, Record};
+use fractal_core::{Fault, Reason};
 use fractal_queue::{Ask, ComponentDocument, Desired, Gate, Question, QueueError, Scope};
 use serde_json::json;
 
 use super::{Look, Worker};
 
+/// Longest time an answer may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// A question older than this is answered for nobody, in milliseconds.
+const ASK_AGE_MILLIS: u64 = 10 * 60 * 1000;
+
 impl<P: Platform> Worker<P> {
-    /// Answers one question. Changes nothing but the question's own document.
-    pub(crate) async fn answer(&self, ask: &Ask) -> Result<(), QueueError> {
-        let answer = match self.planned(ask).await? {
+    /// Answers one question, with a fault where there is no other answer. Changes nothing but the question's own document.
+    pub(crate) async fn answer(&self, ask: &Ask) {
+        if let Err(error) = self.try_answer(ask).await {
+            let fault = Fault::from(&error);
+            tracing::warn!(reason = %fault.reason, fault = %fault, "queue failed");
+            // An answer too large for the queue, for one; if this fails too, the one who asks runs out of patience.
+            let _ = self.queue.answer(&ask.id, json!({ "fault": fault })).await;
+        }
+    }
+
+    async fn try_answer(&self, ask: &Ask) -> Result<(), QueueError> {
+        let now = self.queue.clock().wall().unix_millis();
+        if now.saturating_sub(ask.at.unix_millis()) > ASK_AGE_MILLIS {
+            // Whoever asked is gone; the queue is swept of it.
+            return Ok(());
+        }
+        let planned = tokio::time::timeout(ANSWER_WITHIN, self.planned(ask)).await;
+        let answer = match planned {
+            Ok(planned) => planned?,
+            Err(_) => Err(too_slow()),
+        };
+        let answer = match answer {
             Ok(preview) => json!({ "preview": preview }),
             Err(fault) => json!({ "fault": fault }),
         };
@@ -122,6 +148,15 @@ impl<P: Platform> Worker<P> {
         };
         Box::pin(preview(&self.platform, &task)).await
     }
+}
+
+fn too_slow() -> Fault {
+    let what = format!(
+        "the plan was not ready within {} seconds",
+        ANSWER_WITHIN.as_secs()
+    );
+    Fault::transient(Reason::new("PlanTimedOut"), what)
+        .next("look whether registry and cloud answer, then ask again")
 }
 
 fn waiting(why: String) -> Preview {

@@ -112,8 +112,11 @@ impl<P: Platform> Worker<P> {
 
     fn pace(&self, claim: &Claim) -> Pace {
         let document = claim.document();
-        let since = document.status.waiting_since.unwrap_or_else(|| self.now());
-        let waited = self.now().unix_millis().saturating_sub(since.unix_millis());
+        let waiting = document.status.waiting_since;
+        // Time spent blocked says nothing of how long an operation takes.
+        let since = waiting.filter(|_| document.status.fault.is_none());
+        let now = self.now().unix_millis();
+        let waited = since.map_or(0, |since| now.saturating_sub(since.unix_millis()));
         Pace {
             interval: self.settings.interval,
             attempts: failures(claim),
@@ -133,6 +136,7 @@ impl<P: Platform> Worker<P> {
         let mut status = claim.document().status.clone();
         let is_new = status.observed_generation != generation;
         let is_running = verdict.outcome == Outcome::InSync;
+        let goes_on = !is_new && status.fault.is_some() == verdict.fault.is_some();
         status.observed_generation = generation;
         set_conditions(&mut status, verdict, generation, now);
         if let Some((artifact, facts)) = artifact {
@@ -146,7 +150,7 @@ impl<P: Platform> Worker<P> {
         };
         status.waiting_since = match status.waiting_since {
             _ if is_running => None,
-            Some(since) if !is_new => Some(since),
+            Some(since) if goes_on => Some(since),
             _ => Some(now),
         };
         status.next_attempt = next_attempt(verdict, now);
@@ -241,7 +245,10 @@ fn image_of(facts: &Facts, artifact: &Artifact) -> Option<Digest> {
 }
 
 fn next_attempt(verdict: &Verdict, now: Timestamp) -> Option<Timestamp> {
-    if verdict.outcome == Outcome::InSync {
+    let fault = verdict.fault.as_ref();
+    if verdict.outcome == Outcome::InSync
+        || fault.is_some_and(|fault| fault.class == Class::Terminal)
+    {
         return None;
     }
     match verdict.due {

@@ -61,6 +61,18 @@ impl<H: Harness> World<H> {
         }
     }
 
+    /// Passes until nothing of ours is left, or until the agent says that a person has to look at what is.
+    pub(super) async fn leave(&mut self) -> Result<(), Broken> {
+        match self
+            .until(Want::Absent, |end| matches!(end, End::Wait(_)))
+            .await?
+        {
+            End::Absent => Ok(()),
+            End::Fault(fault) if fault.class == Class::Blocked => Ok(()),
+            other => Err(format!("absence ended with {}", told(&other))),
+        }
+    }
+
     /// Passes until one ends in a fault.
     pub(super) async fn until_fault(&mut self, want: Want) -> Result<Fault, Broken> {
         match self.until(want, |end| matches!(end, End::Wait(_))).await? {

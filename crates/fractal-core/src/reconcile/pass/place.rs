@@ -1,6 +1,7 @@
 //! One place: rounds of observe, plan and apply, each step noted before it is carried out.
 
 use super::super::content::Content;
+use super::super::inputs::Inputs;
 use super::super::plan::{Effect, Plan, Step};
 use super::super::platform::{At, Owner, Platform};
 use super::super::record::Record;
@@ -24,8 +25,16 @@ pub(super) struct Converging<'a, P: Platform, J> {
     pub(super) journal: &'a mut J,
     pub(super) content: &'a dyn Content,
     pub(super) record: Record<P::Place, P::Memo>,
+    /// What is wanted was made from these; their secrets appear in no fault.
+    pub(super) inputs: Option<&'a Inputs>,
     pub(super) steps: Vec<Applied>,
     pub(super) in_sync: bool,
+}
+
+/// What is wanted at a place, and the fingerprint of what that was made from.
+pub(super) struct Aim<P: Platform> {
+    pub(super) desired: P::Desired,
+    pub(super) fingerprint: Fingerprint,
 }
 
 /// A place whose plan is empty.
@@ -38,8 +47,9 @@ impl<P: Platform, J: Journal<P::Place, P::Memo>> Converging<'_, P, J> {
     pub(super) async fn converge(
         &mut self,
         place: &P::Place,
-        desired: Option<&P::Desired>,
+        aim: Option<&Aim<P>>,
     ) -> Result<Converged<P>, End> {
+        let desired = aim.map(|aim| &aim.desired);
         let mut applied_here = None;
         for _ in 0..ROUNDS_MAX {
             let mut at = At {
@@ -51,7 +61,7 @@ impl<P: Platform, J: Journal<P::Place, P::Memo>> Converging<'_, P, J> {
                 .platform
                 .observe(&at, desired)
                 .await
-                .map_err(|error| End::Fault(located(error.into(), place)))?;
+                .map_err(|error| End::Fault(self.fault(error, place)))?;
             P::learn(&mut at.memo, desired, &observed);
             self.keep(&at);
             match P::plan(&at, desired, &observed) {
@@ -62,7 +72,7 @@ impl<P: Platform, J: Journal<P::Place, P::Memo>> Converging<'_, P, J> {
                     return Ok(Converged { observed, at });
                 }
                 Ok(Plan::Apply { now, .. }) => {
-                    let hash = plan_hash::<P>(place, &now).map_err(super::unprintable)?;
+                    let hash = plan_hash(place, &now, aim).map_err(super::unprintable)?;
                     self.consented(&at, &now, &hash)?;
                     if applied_here.as_ref() == Some(&hash) {
                         return Err(self.unsettled(place, hash));
@@ -85,7 +95,7 @@ impl<P: Platform, J: Journal<P::Place, P::Memo>> Converging<'_, P, J> {
     }
 
     fn refused(&mut self, at: &mut At<P::Place, P::Memo>, error: P::Error) -> End {
-        let fault = located(error.into(), &at.place);
+        let fault = self.fault(error, &at.place);
         if may_pass(&fault) {
             P::relent(&mut at.memo);
             self.keep(at);
@@ -161,12 +171,25 @@ impl<P: Platform, J: Journal<P::Place, P::Memo>> Converging<'_, P, J> {
                 .platform
                 .apply(at, desired, step, self.content)
                 .await
-                .map_err(|error| located(error.into(), &at.place));
+                .map_err(|error| self.fault(error, &at.place));
             self.log(at, step, result.as_ref().err());
             at.memo = result.map_err(End::Fault)?;
             self.record.remember(&at.place, at.memo.clone());
         }
         Ok(())
+    }
+
+    /// An error as a fault: it says where, and shows no secret that the cloud may have repeated.
+    fn fault(&self, error: P::Error, place: &P::Place) -> Fault {
+        let fault: Fault = error.into();
+        let fault = match &fault.place {
+            Some(_) => fault,
+            None => fault.at(place),
+        };
+        match self.inputs {
+            Some(inputs) => inputs.hide(fault),
+            None => fault,
+        }
     }
 
     fn log(&mut self, at: &At<P::Place, P::Memo>, step: &P::Step, fault: Option<&Fault>) {
@@ -181,19 +204,11 @@ impl<P: Platform, J: Journal<P::Place, P::Memo>> Converging<'_, P, J> {
     }
 }
 
-/// Says where a fault happened, unless it knows better itself.
-fn located(fault: Fault, place: &impl std::fmt::Display) -> Fault {
-    if fault.place.is_some() {
-        fault
-    } else {
-        fault.at(place)
-    }
-}
-
-/// What someone approves: these steps at this place.
+/// What someone approves: these steps at this place, for exactly this aim.
 pub(super) fn plan_hash<P: Platform>(
     place: &P::Place,
     now: &[P::Step],
+    aim: Option<&Aim<P>>,
 ) -> Result<Fingerprint, serde_json::Error> {
-    Fingerprint::of(&(place, now))
+    Fingerprint::of(&(place, now, aim.map(|aim| &aim.fingerprint)))
 }

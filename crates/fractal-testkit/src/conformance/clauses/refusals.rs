@@ -128,7 +128,7 @@ async fn left_alone<H: Harness>(world: &mut World<H>) -> Result<(), Broken> {
             end => return Err(format!("{want:?} ended with {}", told(&end))),
         }
     }
-    world.drive(Want::Absent).await?;
+    world.leave().await?;
     let after = world.cloud.objects();
     if before != after {
         return Err(format!("{before:?} became {after:?}"));
