@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fractal_queue::store::{Expected, Sqlite, Store, StoreError, behaviour};
+use fractal_queue::store::{Expected, Revision, Sqlite, Store, StoreError, behaviour};
 
 struct OnFile(tempfile::TempDir);
 
@@ -81,6 +81,53 @@ async fn close(store: Sqlite) {
     })
     .await
     .unwrap();
+}
+
+fn is_replaced<T>(answer: Result<T, StoreError>) -> bool {
+    matches!(answer, Err(StoreError::FileReplaced { .. }))
+}
+
+/// Every operation says that the file is gone; a process that went on would be alone with what it writes.
+async fn refuses_everything(store: &Sqlite) {
+    let body = || b"2".to_vec();
+    assert!(is_replaced(store.cursor().await));
+    assert!(is_replaced(store.get("a").await));
+    assert!(is_replaced(store.list("").await));
+    assert!(is_replaced(store.put("b", Expected::Absent, body()).await));
+    assert!(is_replaced(store.delete("a", Revision::new(1)).await));
+    assert!(is_replaced(store.watch("", None).next().await));
+    assert!(is_replaced(store.watch("", None).ready().await));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_is_removed_or_replaced_while_it_is_open_is_noticed() {
+    let engine = fresh();
+    let store = Sqlite::open(engine.path()).unwrap();
+    let put = store.put("a", Expected::Absent, b"1".to_vec()).await;
+    let written = put.unwrap();
+    let mut waiting = store.watch("", None);
+    assert_eq!(waiting.next().await.unwrap().len(), 1);
+    let away = engine.0.path().join("away.db");
+    std::fs::rename(engine.path(), &away).unwrap();
+    // Nobody asks anything: the watch is told all the same.
+    let told = tokio::time::timeout(Duration::from_secs(10), waiting.next());
+    assert!(is_replaced(told.await.unwrap()));
+    refuses_everything(&store).await;
+    std::fs::rename(&away, engine.path()).unwrap();
+    assert_eq!(store.get("a").await.unwrap().unwrap().revision, written);
+    assert_eq!(waiting.ready().await.unwrap(), []);
+    for name in ["queue.db", "queue.db-wal", "queue.db-shm"] {
+        std::fs::remove_file(engine.0.path().join(name)).unwrap();
+    }
+    refuses_everything(&store).await;
+    let next = Sqlite::open(engine.path()).unwrap();
+    assert!(next.get("a").await.unwrap().is_none());
+    next.put("a", Expected::Absent, b"3".to_vec())
+        .await
+        .unwrap();
+    refuses_everything(&store).await;
+    assert_eq!(next.list("").await.unwrap().len(), 1);
 }
 
 #[cfg(unix)]

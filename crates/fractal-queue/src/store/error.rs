@@ -66,6 +66,12 @@ pub enum StoreError {
     /// Another process held the file for too long. Nothing was written.
     #[error("the store is locked by another process")]
     Busy,
+    /// The file that is open is no longer the one at its path: nobody else would see what is written. Nothing was written.
+    #[error("the store's file `{path}` was removed or replaced while it was in use")]
+    FileReplaced {
+        /// The path.
+        path: PathBuf,
+    },
     /// The engine's thread has ended.
     #[error("the store is closed")]
     Closed,
@@ -83,6 +89,8 @@ impl From<&StoreError> for Fault {
                 Self::blocked(STORE_UNAVAILABLE, chain(error))
                     .next("correct the queue's address, the file's permissions or its version")
             }
+            StoreError::FileReplaced { .. } => Self::blocked(STORE_UNAVAILABLE, error.to_string())
+                .next("restart this process, so that it opens the file that is there now or makes a new one; or put the removed file back"),
             _ => Self::transient(STORE_UNAVAILABLE, chain(error)),
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! One thread per handle owns the only connection. It takes all requests that wait, answers the reads, and writes the
 //! rest in one transaction with one sync: speed is the number of syncs, nothing else.
+//! Where the file is removed or replaced meanwhile, every operation says so.
 //! It does not work on network file systems, since SQLite's shared memory does not.
 
 use std::path::{Path, PathBuf};
@@ -15,11 +16,14 @@ use super::{
 };
 
 mod follow;
+mod place;
+mod request;
 mod schema;
 mod worker;
 
 use follow::Follow;
-use worker::{Page, Read, Request, Worker, Write};
+use request::{Page, Read, Request, Write};
+use worker::Worker;
 
 /// Requests that may wait at once; more of them wait before they are built. Bounds memory to about this many documents.
 const QUEUED_MAX: usize = 1024;

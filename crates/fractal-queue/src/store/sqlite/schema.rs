@@ -8,6 +8,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior};
 
 use super::super::{Cursor, Incarnation, Revision, StoreError};
 use super::Seen;
+use super::place::Place;
 
 /// The format of the tables below.
 const FORMAT: i64 = 1;
@@ -38,6 +39,8 @@ const SETTINGS: &str = "
 pub(super) struct File {
     pub(super) connection: Connection,
     pub(super) seen: Seen,
+    /// `None` in memory.
+    pub(super) place: Option<Place>,
 }
 
 pub(super) fn open(path: &Path) -> Result<File, StoreError> {
@@ -85,7 +88,11 @@ fn prepare(path: &Path) -> Result<File, StoreError> {
     connection
         .pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))
         .map_err(engine)?;
-    settle(connection, &identity(path))
+    let file = settle(connection, &identity(path))?;
+    Ok(File {
+        place: Some(Place::of(path)),
+        ..file
+    })
 }
 
 /// What a copy of the file does not share with it. Inode numbers are reused, so the time of birth is part of it.
@@ -141,7 +148,11 @@ fn settle(mut connection: Connection, identity: &str) -> Result<File, StoreError
     transaction.commit().map_err(engine)?;
     sweep(&mut connection, now_seconds())?;
     let seen = read_seen(&connection)?;
-    Ok(File { connection, seen })
+    Ok(File {
+        connection,
+        seen,
+        place: None,
+    })
 }
 
 /// Forgets deletes that are older than any watch has to be.

@@ -1,13 +1,16 @@
 //! The thread that owns the connection: drains what waits, answers reads, commits writes together, notices other processes.
 
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
-use super::super::{CHANGES_MAX, Change, Cursor, Expected, Revision, StoreError, Stored};
+use super::super::{CHANGES_MAX, Change, Expected, Revision, StoreError, Stored};
 use super::Seen;
+use super::place::Place;
+use super::request::{Page, Read, Request, Write};
 use super::schema::{self, engine, read_seen, revision};
 
 /// Most requests taken into one round: bounds how long the first of them waits for the last.
@@ -19,49 +22,11 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 /// The first size of a page's list.
 const PAGE_HINT: usize = 16;
 
-type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
-
-pub(super) enum Request {
-    Read(Read),
-    Write(Write),
-}
-
-pub(super) enum Read {
-    Cursor {
-        reply: Reply<Cursor>,
-    },
-    Get {
-        key: String,
-        reply: Reply<Option<Stored>>,
-    },
-    List {
-        prefix: String,
-        reply: Reply<Vec<Stored>>,
-    },
-    Changes {
-        prefix: String,
-        after: Revision,
-        reply: Reply<Page>,
-    },
-}
-
-pub(super) struct Write {
-    pub(super) key: String,
-    pub(super) expected: Expected,
-    /// `None` deletes.
-    pub(super) body: Option<Vec<u8>>,
-    pub(super) reply: Reply<Revision>,
-}
-
-/// Part of a watch. `upto` is the last revision it covers, foreign prefixes included.
-pub(super) struct Page {
-    pub(super) changes: Vec<Change>,
-    pub(super) upto: Revision,
-    pub(super) seen: Seen,
-}
-
 pub(super) struct Worker {
     connection: Connection,
+    place: Option<Place>,
+    /// The file was not in its place when it was last looked for.
+    displaced: bool,
     inbox: Receiver<Request>,
     seen: watch::Sender<Seen>,
     data_version: i64,
@@ -78,6 +43,8 @@ impl Worker {
         let now = Instant::now();
         Self {
             connection: file.connection,
+            place: file.place,
+            displaced: false,
             inbox,
             seen,
             data_version: 0,
@@ -88,6 +55,10 @@ impl Worker {
 
     pub(super) fn run(mut self) {
         while let Some(first) = self.wait() {
+            if let Some(path) = self.displaced() {
+                first.refuse(StoreError::FileReplaced { path });
+                continue;
+            }
             let (reads, writes) = self.round(first);
             if !reads.is_empty() {
                 self.read(reads);
@@ -114,6 +85,18 @@ impl Worker {
         }
     }
 
+    /// The path where the open file no longer lies: what is written to it is lost then.
+    fn displaced(&mut self) -> Option<PathBuf> {
+        let place = self.place.as_ref()?;
+        let displaced = !place.is_kept();
+        let path = displaced.then(|| place.path().to_owned());
+        if displaced != std::mem::replace(&mut self.displaced, displaced) {
+            // A watch that waits is woken, asks, and is told.
+            self.seen.send_modify(|_| {});
+        }
+        path
+    }
+
     fn round(&self, first: Request) -> (Vec<Read>, Vec<Write>) {
         let (mut reads, mut writes) = (Vec::new(), Vec::new());
         for request in std::iter::once(first)
@@ -133,6 +116,9 @@ impl Worker {
             return;
         }
         self.looked = Instant::now();
+        if self.displaced().is_some() {
+            return;
+        }
         if self.swept.elapsed() >= SWEEP_EVERY {
             self.swept = Instant::now();
             if let Err(error) = schema::sweep(&mut self.connection, schema::now_seconds()) {
