@@ -79,9 +79,12 @@ pub(crate) async fn interrupted() {
 pub(crate) async fn unread() {
     #[cfg(unix)]
     {
-        use tokio::io::{Interest, unix::AsyncFd};
-        // Nothing is read or written through it: the error of a pipe without a reader is all that is wanted.
-        if let Ok(output) = AsyncFd::with_interest(std::io::stdout(), Interest::ERROR)
+        use std::os::fd::AsFd as _;
+        use tokio::{io::Interest, net::unix::pipe::Sender};
+        // Nothing is written through it, so that whether it blocks does not matter: the error of a pipe without a reader is
+        // all that is wanted. What cannot be polled is refused.
+        let watched = std::io::stdout().as_fd().try_clone_to_owned();
+        if let Ok(output) = watched.and_then(Sender::from_owned_fd_unchecked)
             && output.ready(Interest::ERROR).await.is_ok()
         {
             return;
