@@ -89,12 +89,18 @@ impl Worker {
     fn displaced(&mut self) -> Option<PathBuf> {
         let place = self.place.as_ref()?;
         let displaced = !place.is_kept();
-        let path = displaced.then(|| place.path().to_owned());
+        let path = place.path().to_owned();
         if displaced != std::mem::replace(&mut self.displaced, displaced) {
+            let shown = path.display();
+            if displaced {
+                tracing::error!(path = %shown, "the store's file was removed or replaced");
+            } else {
+                tracing::warn!(path = %shown, "the store's file is in its place again");
+            }
             // A watch that waits is woken, asks, and is told.
             self.seen.send_modify(|_| {});
         }
-        path
+        displaced.then_some(path)
     }
 
     fn round(&self, first: Request) -> (Vec<Read>, Vec<Write>) {
