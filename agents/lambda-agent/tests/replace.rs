@@ -32,7 +32,8 @@ mod tests {
 
     #[tokio::test]
     async fn without_consent_what_runs_is_left_alone() {
-        for consent in [Consenting::Nobody, Consenting::OtherPlan] {
+        use Consenting::{Nobody, OtherAim, OtherPlan};
+        for consent in [Nobody, OtherPlan, OtherAim] {
             let deployed = zip_to_image(consent).await;
             let End::Fault(fault) = &deployed.end else {
                 panic!("{consent:?}: {:?}", deployed.end)

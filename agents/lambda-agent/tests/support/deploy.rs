@@ -45,6 +45,8 @@ pub(crate) enum Consenting {
     ThisPlan,
     /// Someone who saw another one.
     OtherPlan,
+    /// Someone who saw the same steps for another artifact.
+    OtherAim,
 }
 
 impl Deployment {
@@ -198,6 +200,29 @@ impl Consenting {
             Self::Nobody => Consent::Withheld,
             Self::Environment => Consent::Environment,
             Self::OtherPlan => Consent::Plan(Fingerprint::of(&"another plan").unwrap()),
+            Self::OtherAim => {
+                let Goal::Present { inputs, rollout } = task.goal else {
+                    panic!("nothing is wanted")
+                };
+                let mut other = rollout.clone();
+                other.target.artifact.digest = Digest::sha256("another artifact");
+                let goal = Goal::Present {
+                    inputs,
+                    rollout: &other,
+                };
+                let record = task.record.clone();
+                let consent = Consent::Withheld;
+                let (owner, config) = (task.owner, task.config);
+                let task = Task {
+                    owner,
+                    config,
+                    goal,
+                    record,
+                    consent,
+                };
+                let plan = preview(platform, &task).await.unwrap();
+                plan.approval.map_or(Consent::Withheld, Consent::Plan)
+            }
             Self::ThisPlan => {
                 let plan = preview(platform, task).await.unwrap();
                 plan.approval.map_or(Consent::Withheld, Consent::Plan)
