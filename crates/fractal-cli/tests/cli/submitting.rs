@@ -63,6 +63,19 @@ blueprint:
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_sample_is_taken_as_it_stands() {
+    let rig = Rig::new();
+    let sample = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../fixtures/samples/live-system.yaml"
+    );
+    let ran = rig.run(&["up", sample, "--output", "json"]).await;
+    assert_eq!(ran.code, 0, "{ran}");
+    assert_eq!(ran.json()["liveSystem"], "Personal/me/samples/hello");
+    assert_eq!(ran.json()["changed"], serde_json::json!(["greeter"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_malformed_live_system_is_refused_and_changes_nothing() {
     let rig = Rig::new();
     let api = "{id: api, type: CustomWorkloads.FaaS.AwsLambda, dependencies: [DEPENDENCIES]}";
