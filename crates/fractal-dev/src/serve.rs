@@ -71,5 +71,5 @@ fn say(world: &World) {
         world.other.endpoint()
     ));
     out.plain(&format!("  export AWS_ENDPOINT_URL={} AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_REGION=eu-central-1", world.sim.endpoint()));
-    out.plain(&format!("\n  fractal publish FUNCTION.zip {ECR}/NAME:TAG\n  fractal up live-system.yaml\n  fractal status --watch"));
+    out.plain(&format!("\n  fractal publish greeter.zip {ECR}/samples/greeter:1.0.0\n  fractal up fixtures/samples/live-system.yaml\n  fractal status --watch\n\ndocs/getting-started.md goes through it step by step."));
 }
