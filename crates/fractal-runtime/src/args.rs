@@ -81,7 +81,7 @@ pub struct RuntimeArgs {
     #[arg(long, env = "FRACTAL_CA_BUNDLE", value_name = "FILE", global = true)]
     pub ca_bundle: Option<PathBuf>,
 
-    /// A folder with a file per secret, DIR/<environment>/<secret>
+    /// A folder with a file per secret, DIR/ENVIRONMENT/SECRET
     #[arg(long, env = "FRACTAL_SECRETS_DIR", value_name = "DIR", global = true)]
     pub secrets_dir: Option<PathBuf>,
 
