@@ -130,6 +130,7 @@ pub(crate) fn desired(
             image_code(place, reference, image)?,
             settings::image(config, inputs, image)?,
         ),
+        Facts::Bundle(_) | Facts::Wheel(_) => return Err(Error::Unplanned),
     };
     Ok(Desired {
         digest: release.artifact.digest.clone(),

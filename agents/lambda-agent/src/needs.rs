@@ -35,6 +35,7 @@ pub(crate) fn needs(inputs: &Inputs) -> Result<Needs, Error> {
         size_max: UNPACKED_MAX,
         package_type: package_type(inputs)?,
         architectures,
+        beside: Vec::new(),
     })
 }
 

@@ -23,7 +23,6 @@ pub struct Lambda {
 
 impl Platform for Lambda {
     const OFFERS: &'static [&'static str] = &["CustomWorkloads.FaaS.AwsLambda"];
-    const PROVIDER: &'static str = "AWS";
     const REVISION: u32 = 1;
     const GRANTS: &'static [Grant] = GRANTS;
 
@@ -34,6 +33,10 @@ impl Platform for Lambda {
     type Observed = Observed;
     type Step = Step;
     type Error = Error;
+
+    fn provider(_: &Config) -> &str {
+        "AWS"
+    }
 
     fn place(config: &Config, inputs: &Inputs, owner: &Owner) -> Result<Place, Error> {
         place::place(config, inputs, owner)

@@ -10,7 +10,7 @@ pub mod resolve;
 
 pub use detect::{Detection, detect};
 pub use digest::{Digest, DigestError, Hasher};
-pub use facts::{Facts, ImageFacts, ZipFacts};
+pub use facts::{BundleFacts, Facts, ImageFacts, WheelFacts, ZipFacts};
 pub use kind::{ArtifactKind, PackageType};
 pub use manifest::{Descriptor, ImageIndex, ImageManifest, Manifest, ManifestError, OciPlatform};
 pub use reference::{

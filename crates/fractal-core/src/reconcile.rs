@@ -15,6 +15,8 @@ pub use pass::{
     REPLACE_NEEDS_CONSENT, SETTLING, Task, preview, reconcile,
 };
 pub use plan::{Effect, Health, Plan, Step};
-pub use platform::{At, Finding, Grant, InstallationId, Needs, Owner, Platform, fingerprint};
+pub use platform::{
+    At, Finding, Grant, InstallationId, Needs, Notice, Owner, Platform, fingerprint,
+};
 pub use record::{Record, Synced};
 pub use value::Value;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact::{Digest, Reference};
 use crate::fault::{Class, Fault};
+use crate::reconcile::Notice;
 use crate::timestamp::Timestamp;
 
 /// The steps a component goes through, in order.
@@ -66,6 +67,9 @@ pub struct ArtifactStatus {
     /// Of an index, the one image that is deployed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<Digest>,
+    /// Artifacts that say how it runs, a manifest bundle for one: what their references resolved to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<Reference>,
     /// What runs, once it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running: Option<Digest>,
@@ -86,6 +90,9 @@ pub struct Status {
     /// What the component offers to others: `url`, `arn`, ...
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outputs: BTreeMap<String, String>,
+    /// What people should know though it stands in nobody's way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
     /// The fault that stands in the way, whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<Fault>,

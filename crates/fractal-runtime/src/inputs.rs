@@ -17,6 +17,8 @@ pub(crate) async fn inputs(
 ) -> Result<Inputs, Fault> {
     let parameters = serde_json::Value::Object(body.parameters.as_map().clone());
     Ok(Inputs {
+        component: body.id.clone(),
+        offer: body.offer.clone(),
         environment: body.environment.clone(),
         parameters: body.parameters.clone(),
         dependencies,

@@ -124,19 +124,18 @@ impl<P: Platform> Worker<P> {
         let look = async {
             let inputs = inputs(&self.queue, &self.secrets, &body, outputs.clone()).await?;
             let needs = P::needs(&self.config, &inputs).map_err(Into::into)?;
-            let agent = self.settings.registry.as_ref();
-            let artifact = self
-                .artifacts
-                .resolve(&needs, P::PROVIDER, &inputs.environment, agent, false)
-                .await?;
+            let resolved = self.resolve(&needs, &inputs.environment, false).await?;
             let record: Record<P::Place, P::Memo> = journal::load(document.record.as_ref())?;
-            let current = fingerprint::<P>(&self.config, &inputs, &artifact).ok();
+            let current = fingerprint::<P>(&self.config, &inputs, &resolved.all()).ok();
             if hopeless {
                 let known = document.status.artifact.as_ref();
                 return Ok(match record.rejected {
                     Some(rejected) => Some(rejected) == current,
                     // It failed before a pass: for its parameters or its artifact.
-                    None => known.is_some_and(|known| known.desired == artifact.digest),
+                    None => known.is_some_and(|known| {
+                        known.desired == resolved.target.digest
+                            && known.beside == resolved.pinned_beside()
+                    }),
                 });
             }
             let Some(synced) = record

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fractal_core::contract::{Component, ComponentId};
+use fractal_core::artifact::Reference;
+use fractal_core::contract::{Component, ComponentId, Environment};
 use fractal_core::reconcile::{
-    Artifact, Consent, Goal, Inputs, InstallationId, NoContent, Outputs, Owner, PassReport,
+    Artifact, Consent, Goal, Inputs, InstallationId, Needs, NoContent, Outputs, Owner, PassReport,
     Platform, Record, Release, Rollout, Task, reconcile,
 };
 use fractal_core::{Fault, Fingerprint};
@@ -57,8 +58,32 @@ pub(crate) enum Visit {
 /// What a pass needs of a present component.
 pub(crate) struct Wanted {
     pub(crate) inputs: Inputs,
-    pub(crate) artifact: Artifact,
     pub(crate) rollout: Rollout,
+}
+
+/// What a component's references mean now: the artifact it runs, and those beside it.
+pub(crate) struct Resolved {
+    pub(crate) target: Artifact,
+    pub(crate) beside: Vec<Artifact>,
+}
+
+impl Resolved {
+    fn of(rollout: &Rollout) -> Self {
+        let beside = rollout.beside.iter();
+        Self {
+            target: rollout.target.artifact.clone(),
+            beside: beside.map(|release| release.artifact.clone()).collect(),
+        }
+    }
+
+    pub(crate) fn all(&self) -> Vec<&Artifact> {
+        std::iter::once(&self.target).chain(&self.beside).collect()
+    }
+
+    /// Those beside the target, pinned.
+    pub(crate) fn pinned_beside(&self) -> Vec<Reference> {
+        self.beside.iter().map(Artifact::pinned).collect()
+    }
 }
 
 impl<P: Platform> Worker<P> {
@@ -157,25 +182,51 @@ impl<P: Platform> Worker<P> {
             .await
             .map_err(faulty)?;
         let needs = P::needs(&self.config, &inputs).map_err(|error| faulty(error.into()))?;
+        let resolved = self.resolve(&needs, &inputs.environment, fresh).await;
+        let resolved = resolved.map_err(faulty)?;
+        tracing::Span::current().record("digest", resolved.target.digest.as_str());
+        let rollout = self.rollout(&resolved, &needs).await;
+        let rollout = rollout.map_err(|fault| Box::new(Look::Faulty(fault, Some(resolved))))?;
+        Ok(Wanted { inputs, rollout })
+    }
+
+    /// The artifacts that a component's needs mean now.
+    pub(crate) async fn resolve(
+        &self,
+        needs: &Needs,
+        environment: &Environment,
+        fresh: bool,
+    ) -> Result<Resolved, Fault> {
+        let provider = P::provider(&self.config);
         let agent = self.settings.registry.as_ref();
-        let artifact = self
-            .artifacts
-            .resolve(&needs, P::PROVIDER, &inputs.environment, agent, fresh)
-            .await
-            .map_err(faulty)?;
-        tracing::Span::current().record("digest", artifact.digest.as_str());
-        let facts = self.artifacts.facts(&artifact, &needs).await;
-        let facts = facts.map_err(|fault| Box::new(Look::Faulty(fault, Some(artifact.clone()))))?;
-        let rollout = Rollout {
-            target: Release {
-                artifact: artifact.clone(),
-                facts,
-            },
+        let one = |needs| {
+            self.artifacts
+                .resolve(needs, provider, environment, agent, fresh)
         };
-        Ok(Wanted {
-            inputs,
-            artifact,
-            rollout,
+        let target = one(needs).await?;
+        let mut beside = Vec::new();
+        for needs in &needs.beside {
+            beside.push(one(needs).await?);
+        }
+        Ok(Resolved { target, beside })
+    }
+
+    async fn rollout(&self, resolved: &Resolved, needs: &Needs) -> Result<Rollout, Fault> {
+        let mut rollout = Rollout {
+            target: self.release(&resolved.target, needs).await?,
+            beside: Vec::new(),
+        };
+        for (artifact, needs) in resolved.beside.iter().zip(&needs.beside) {
+            rollout.beside.push(self.release(artifact, needs).await?);
+        }
+        Ok(rollout)
+    }
+
+    async fn release(&self, artifact: &Artifact, needs: &Needs) -> Result<Release, Fault> {
+        Ok(Release {
+            parameter: needs.parameter,
+            artifact: artifact.clone(),
+            facts: self.artifacts.facts(artifact, needs).await?,
         })
     }
 
@@ -190,8 +241,10 @@ impl<P: Platform> Worker<P> {
         let report = self
             .reconcile(&claim, &owner, record, consent, wanted)
             .await;
-        let artifact =
-            wanted.map(|wanted| (wanted.artifact.clone(), wanted.rollout.target.facts.clone()));
+        let artifact = wanted.map(|wanted| {
+            let facts = wanted.rollout.target.facts.clone();
+            (Resolved::of(&wanted.rollout), facts)
+        });
         (
             claim.into_inner(),
             Ended::Passed {

@@ -74,7 +74,9 @@ pub(crate) fn image_rollout(region: &str, manifest: &Digest) -> Rollout {
 
 fn rollout(reference: Reference, digest: Digest, facts: Facts) -> Rollout {
     Rollout {
+        beside: Vec::new(),
         target: Release {
+            parameter: "sourceArtifact",
             artifact: Artifact { reference, digest },
             facts: Arc::new(facts),
         },

@@ -88,6 +88,8 @@ impl Aws {
 /// Inputs of a component with these parameters, in an environment with those.
 pub(crate) fn inputs(parameters: Value, environment: Value) -> Inputs {
     Inputs {
+        component: "worker".parse().unwrap(),
+        offer: "CustomWorkloads.FaaS.AwsLambda".parse().unwrap(),
         environment: Environment {
             id: EnvironmentId::new("Personal", "suite", "test").unwrap(),
             parameters: params(environment),

@@ -62,6 +62,8 @@ impl Shape {
             "environment": variables,
         });
         Inputs {
+            component: "worker".parse().unwrap(),
+            offer: "CustomWorkloads.FaaS.AwsLambda".parse().unwrap(),
             environment: Environment {
                 id: EnvironmentId::new("Personal", "suite", "test").unwrap(),
                 parameters: serde_json::from_value(json!({})).unwrap(),
@@ -99,7 +101,12 @@ impl Shape {
         };
         let facts = Arc::new(facts);
         Rollout {
-            target: Release { artifact, facts },
+            target: Release {
+                parameter: "sourceArtifact",
+                artifact,
+                facts,
+            },
+            beside: Vec::new(),
         }
     }
 }

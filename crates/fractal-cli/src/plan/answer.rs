@@ -2,6 +2,7 @@
 
 use fractal_core::Fault;
 use fractal_core::contract::ComponentKey;
+use fractal_core::reconcile::Notice;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -44,6 +45,9 @@ pub(super) struct Preview {
     /// Why it would wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) wait: Option<String>,
+    /// What people should know of what is wanted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) notices: Vec<Notice>,
     /// The hash to approve, where the plan replaces something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) approval: Option<String>,
@@ -56,6 +60,8 @@ pub(super) struct Step {
     pub(super) place: String,
     pub(super) step: String,
     pub(super) effect: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) details: Vec<String>,
 }
 
 impl Planned {
@@ -99,17 +105,23 @@ mod tests {
                 place: "eu-central-1/f".into(),
                 step: "create function f".into(),
                 effect: Effect::Create,
+                details: vec!["memory: 128 -> 256".into()],
             }],
             later: vec!["wait until it is active".into()],
             wait: None,
+            notices: Vec::new(),
             approval: None,
         };
         let Some(Plan::Preview(read)) = Plan::read(json!({ "preview": preview })) else {
             panic!("no preview")
         };
         assert_eq!(
-            (read.now[0].effect.as_str(), read.later.len()),
-            ("Create", 1)
+            (
+                read.now[0].effect.as_str(),
+                read.now[0].details.len(),
+                read.later.len()
+            ),
+            ("Create", 1, 1)
         );
         let fault = Fault::blocked(Reason::new("RoleDenied"), "denied").next("ask");
         let Some(Plan::Fault(read)) = Plan::read(json!({ "fault": fault })) else {

@@ -39,10 +39,18 @@ fn steps(id: &LiveSystemId, name: &str, preview: &Preview, paint: Paint) -> Vec<
     if let Some(wait) = &preview.wait {
         return vec![format!("  {name}: waits: {}", plain(wait))];
     }
+    let notices = preview.notices.iter().map(|notice| {
+        let word = paint.tone(Tone::Busy, "note");
+        format!("    {word}     {}", plain(&notice.message))
+    });
     if preview.now.is_empty() {
-        return vec![format!("  {name}: {}", paint.tone(Tone::Good, "in sync"))];
+        let good = paint.tone(Tone::Good, "in sync");
+        return std::iter::once(format!("  {name}: {good}"))
+            .chain(notices)
+            .collect();
     }
     let mut lines = vec![format!("  {name}:")];
+    lines.extend(notices);
     for step in &preview.now {
         let effect = paint.tone(tone(&step.effect), &format!("{:<8}", plain(&step.effect)));
         lines.push(format!(
@@ -50,6 +58,8 @@ fn steps(id: &LiveSystemId, name: &str, preview: &Preview, paint: Paint) -> Vec<
             plain(&step.step),
             plain(&step.place)
         ));
+        let details = step.details.iter();
+        lines.extend(details.map(|line| format!("             {}", plain(line))));
     }
     let later = preview.later.iter();
     lines.extend(later.map(|later| format!("    then     {}", plain(later))));

@@ -1,5 +1,8 @@
 //! What was read out of an artifact's bytes before deciding anything. The readers live in `fractal-artifact` and `fractal-registry`.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::digest::Digest;
@@ -13,6 +16,24 @@ pub enum Facts {
     Image(ImageFacts),
     /// A deployment zip.
     Zip(ZipFacts),
+    /// A manifest bundle.
+    Bundle(BundleFacts),
+    /// A Python wheel.
+    Wheel(WheelFacts),
+}
+
+impl Facts {
+    /// Bytes of text held in memory, about: what a cache of facts is bounded by.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let texts = |names: &[Box<str>]| names.iter().map(|name| name.len() + 16).sum();
+        match self {
+            Self::Image(_) => 0,
+            Self::Zip(zip) => texts(&zip.names),
+            Self::Bundle(bundle) => bundle.files.values().map(|text| text.len()).sum(),
+            Self::Wheel(wheel) => texts(&wheel.names),
+        }
+    }
 }
 
 /// The one image of an index that a target runs, or the image itself.
@@ -48,4 +69,34 @@ impl ZipFacts {
             .binary_search_by(|known| (**known).cmp(name))
             .is_ok()
     }
+}
+
+/// What a manifest bundle holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BundleFacts {
+    /// The tar's own descriptor.
+    pub layer: Descriptor,
+    /// Its YAML files, by their path below `.fractal/`.
+    #[serde(skip)]
+    pub files: BTreeMap<Box<str>, Arc<str>>,
+}
+
+/// What a Python wheel says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WheelFacts {
+    /// The wheel's own descriptor.
+    pub layer: Descriptor,
+    /// `<name>-<version>-<tags>.whl`: installers refuse a wheel by any other name.
+    pub file_name: Box<str>,
+    /// The distribution's name, from its metadata.
+    pub name: Box<str>,
+    /// Its version.
+    pub version: Box<str>,
+    /// Declared entry points: group, then name, then `module:function`.
+    pub entry_points: BTreeMap<Box<str>, BTreeMap<Box<str>, Box<str>>>,
+    /// Names of all files in it, sorted.
+    #[serde(skip)]
+    pub names: Vec<Box<str>>,
 }

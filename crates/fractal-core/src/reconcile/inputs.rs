@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::value::Value;
 use crate::artifact::{Digest, Facts, Reference};
-use crate::contract::{ComponentId, Environment, ParamError, Params};
+use crate::contract::{ComponentId, Environment, Offer, ParamError, Params};
 use crate::fault::{Fault, Reason};
 
 /// A secret that a parameter refers to is not there.
@@ -20,6 +20,10 @@ pub type Outputs = BTreeMap<String, String>;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Inputs {
+    /// Its id.
+    pub component: ComponentId,
+    /// Its offer type.
+    pub offer: Offer,
     /// The environment, with the operator's parameters.
     pub environment: Environment,
     /// The component's own parameters.
@@ -140,6 +144,8 @@ impl Serialize for Artifact {
 /// An artifact, and what its bytes say.
 #[derive(Debug, Clone)]
 pub struct Release {
+    /// The parameter that names it.
+    pub parameter: &'static str,
     /// The artifact.
     pub artifact: Artifact,
     /// What was read out of it.
@@ -151,4 +157,25 @@ pub struct Release {
 pub struct Rollout {
     /// The release wanted.
     pub target: Release,
+    /// What says how it runs, where that is an artifact of its own.
+    pub beside: Vec<Release>,
+}
+
+impl Rollout {
+    /// All releases.
+    pub fn all(&self) -> impl Iterator<Item = &Release> {
+        std::iter::once(&self.target).chain(&self.beside)
+    }
+
+    /// The release that a parameter names.
+    #[must_use]
+    pub fn of(&self, parameter: &str) -> Option<&Release> {
+        self.all().find(|release| release.parameter == parameter)
+    }
+
+    /// All artifacts, in the order of the component's needs.
+    #[must_use]
+    pub fn artifacts(&self) -> Vec<&Artifact> {
+        self.all().map(|release| &release.artifact).collect()
+    }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::content::Content;
 use super::inputs::{Inputs, Outputs, Rollout};
 use super::plan::{Effect, Health, Plan, Step};
-use super::platform::{At, Owner, Platform, fingerprint};
+use super::platform::{At, Notice, Owner, Platform, fingerprint};
 use super::record::{Record, Synced};
 use crate::fault::{Class, Fault, Reason};
 use crate::fingerprint::Fingerprint;
@@ -126,6 +126,8 @@ pub struct PassReport<L, M> {
     pub in_sync: bool,
     /// Steps in the order they were carried out.
     pub steps: Vec<Applied>,
+    /// What people should know of what is wanted.
+    pub notices: Vec<Notice>,
     /// How it ended.
     pub end: End,
 }
@@ -153,6 +155,7 @@ pub async fn reconcile<P: Platform>(
         record,
         inputs: None,
         steps: Vec::new(),
+        notices: Vec::new(),
         in_sync: false,
     };
     let ended = match goal {
@@ -166,6 +169,7 @@ pub async fn reconcile<P: Platform>(
         record: pass.record,
         in_sync: pass.in_sync,
         steps: pass.steps,
+        notices: pass.notices,
         end: ended.unwrap_or_else(|stop| stop),
     }
 }
@@ -177,9 +181,12 @@ async fn present<P: Platform, J: Journal<P::Place, P::Memo>>(
     rollout: &Rollout,
 ) -> Result<End, End> {
     let fingerprint =
-        fingerprint::<P>(config, inputs, &rollout.target.artifact).map_err(unprintable)?;
+        fingerprint::<P>(config, inputs, &rollout.artifacts()).map_err(unprintable)?;
     let ended = match aim(pass, config, inputs, rollout, fingerprint.clone()) {
-        Ok((place, aim)) => settle(pass, &place, &aim, rollout).await,
+        Ok((place, aim)) => {
+            pass.notices = P::notices(&aim.desired);
+            settle(pass, &place, &aim, rollout).await
+        }
         Err(end) => Err(end),
     };
     let hopeless = matches!(&ended, Err(End::Fault(fault)) if !may_pass(fault));
@@ -226,10 +233,25 @@ async fn settle<P: Platform, J: Journal<P::Place, P::Memo>>(
             Ok(outputs)
         }
         (Health::Progressing(reason), _) => Err(End::Wait(reason)),
-        (Health::Failed(reason), _) => Err(End::Fault(
-            Fault::blocked(Reason::new("NotHealthy"), reason).at(place),
-        )),
+        (Health::Failed(fault), _) => Err(End::Fault(unhealthy(pass, *fault, place, rollout))),
     }
+}
+
+/// Says where, hides secrets that an application may have logged, and names the release to go back to.
+fn unhealthy<P: Platform, J>(
+    pass: &Converging<'_, P, J>,
+    fault: Fault,
+    place: &P::Place,
+    rollout: &Rollout,
+) -> Fault {
+    let mut fault = pass.shown(fault, place);
+    let stable = pass.record.stable.as_ref();
+    if let Some(stable) = stable.filter(|stable| **stable != rollout.target.artifact.digest) {
+        let next = fault.next.take();
+        let first = next.map(|next| format!("{next}; ")).unwrap_or_default();
+        fault = fault.next(format!("{first}the last release that ran is {stable}"));
+    }
+    fault
 }
 
 /// Takes away every remembered place but `keep`. One that fails does not keep the others.
@@ -274,6 +296,9 @@ pub struct Preview {
     /// Why it would wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wait: Option<String>,
+    /// What people should know of what is wanted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
     /// What someone approves who allows the plan's replacements.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<Fingerprint>,
@@ -289,6 +314,9 @@ pub struct Planned {
     pub step: String,
     /// Its kind of effect.
     pub effect: Effect,
+    /// What changes in detail.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
 }
 
 /// Says what [`reconcile`] would do next. Reads the cloud; changes nothing.
@@ -300,6 +328,7 @@ pub async fn preview<P: Platform>(platform: &P, task: &Task<'_, P>) -> Result<Pr
         now: Vec::new(),
         later: Vec::new(),
         wait: None,
+        notices: Vec::new(),
         approval: None,
     };
     let mut keep = None;
@@ -307,7 +336,8 @@ pub async fn preview<P: Platform>(platform: &P, task: &Task<'_, P>) -> Result<Pr
         let fault = |error: P::Error| inputs.hide(error.into());
         let place = P::place(task.config, inputs, task.owner).map_err(fault)?;
         let desired = P::desired(task.config, &place, inputs, rollout).map_err(fault)?;
-        let fingerprint = fingerprint::<P>(task.config, inputs, &rollout.target.artifact);
+        preview.notices = P::notices(&desired);
+        let fingerprint = fingerprint::<P>(task.config, inputs, &rollout.artifacts());
         let fingerprint = fingerprint.map_err(|error| internal(&error))?;
         let aim = Aim {
             desired,
@@ -351,6 +381,7 @@ async fn look<P: Platform>(
                 place: place.to_string(),
                 step: step.to_string(),
                 effect: step.effect(),
+                details: step.details(),
             }));
             preview.later.extend(later);
         }

@@ -4,10 +4,17 @@ use std::fmt::{Debug, Display};
 
 use serde::Serialize;
 
+use crate::fault::Fault;
+
 /// One visible effect on a cloud.
 pub trait Step: Debug + Display + Serialize + PartialEq + Clone + Send + Sync {
     /// What kind of effect it is.
     fn effect(&self) -> Effect;
+
+    /// What changes in detail, a line each, for people who ask.
+    fn details(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Kinds of effect. What an operator allows is said in these words.
@@ -73,5 +80,5 @@ pub enum Health {
     /// It is starting.
     Progressing(String),
     /// It does not run, and will not by itself.
-    Failed(String),
+    Failed(Box<Fault>),
 }

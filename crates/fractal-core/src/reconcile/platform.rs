@@ -5,8 +5,8 @@ use std::fmt::{Debug, Display};
 use std::future::Future;
 use std::hash::Hash;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::content::Content;
 use super::inputs::{Artifact, Inputs, Outputs, Rollout};
@@ -14,7 +14,7 @@ use super::plan::{Health, Plan, Step};
 use crate::artifact::{ArtifactKind, ArtifactUri, PackageType};
 use crate::contract::ComponentKey;
 use crate::contract::component::{IdError, plain_id};
-use crate::fault::Fault;
+use crate::fault::{Fault, Reason};
 use crate::fingerprint::Fingerprint;
 
 /// One cloud service's way of running an artifact. Queue, loop, retries, bytes, clock and status are not its business.
@@ -27,8 +27,6 @@ use crate::fingerprint::Fingerprint;
 pub trait Platform: Send + Sync + Sized + 'static {
     /// Offer types it takes from the queue.
     const OFFERS: &'static [&'static str];
-    /// The provider whose registry an abstract coordinate means: `AWS`, `Azure`, `GCP`.
-    const PROVIDER: &'static str;
     /// Enters every fingerprint: raise it when a better renderer should render everything again.
     const REVISION: u32;
     /// Which permission each call needs: `check` and the messages of denied calls come from it.
@@ -49,6 +47,9 @@ pub trait Platform: Send + Sync + Sized + 'static {
     /// What can go wrong, with a class and a reason.
     type Error: Into<Fault> + Send;
 
+    /// The provider whose registry an abstract coordinate means: `AWS`, `Azure`, `GCP`.
+    fn provider(config: &Self::Config) -> &str;
+
     /// Where the component goes.
     ///
     /// # Errors
@@ -59,7 +60,7 @@ pub trait Platform: Send + Sync + Sized + 'static {
         owner: &Owner,
     ) -> Result<Self::Place, Self::Error>;
 
-    /// Which artifact it runs, and what has to be known of it first.
+    /// Which artifacts it runs, and what has to be known of them first.
     ///
     /// # Errors
     /// Where its parameters name no artifact.
@@ -75,6 +76,11 @@ pub trait Platform: Send + Sync + Sized + 'static {
         inputs: &Inputs,
         rollout: &Rollout,
     ) -> Result<Self::Desired, Self::Error>;
+
+    /// What people should know of what is wanted, though it stands in nobody's way.
+    fn notices(_desired: &Self::Desired) -> Vec<Notice> {
+        Vec::new()
+    }
 
     /// Reads what is there now. `desired` only says what is worth reading.
     ///
@@ -164,7 +170,7 @@ pub struct At<L, M> {
     pub memo: M,
 }
 
-/// The artifact a component runs, and what has to be known of it.
+/// An artifact that a component names, and what has to be known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Needs {
     /// As the component names it.
@@ -179,6 +185,24 @@ pub struct Needs {
     pub size_max: u64,
     /// CPU architectures the target runs, the preferred first, in Go's words.
     pub architectures: &'static [&'static str],
+    /// Artifacts that say how this one runs: resolved and read the same way.
+    pub beside: Vec<Needs>,
+}
+
+impl Needs {
+    /// This one and those beside it.
+    pub fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.beside)
+    }
+}
+
+/// Something worth knowing that stands in nobody's way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// A stable PascalCase word.
+    pub reason: Reason,
+    /// For people.
+    pub message: String,
 }
 
 /// Names one installation of the product: two of them never touch each other's objects.
@@ -242,26 +266,30 @@ pub struct Finding {
 
 /// The fingerprint of what is desired of a component: everything `desired` is a function of.
 ///
-/// Facts are a function of the artifact's digest, so they need not be read to know that nothing changed.
+/// `artifacts` are the one it runs and those beside it, in the order of its needs. Facts are a function of their digests, so they
+/// need not be read to know that nothing changed.
 ///
 /// # Errors
 /// Where the platform's `Config` has no JSON form.
 pub fn fingerprint<P: Platform>(
     config: &P::Config,
     inputs: &Inputs,
-    artifact: &Artifact,
+    artifacts: &[&Artifact],
 ) -> Result<Fingerprint, serde_json::Error> {
     #[derive(Serialize)]
     struct Covered<'a, C> {
         revision: u32,
         config: &'a C,
         inputs: &'a Inputs,
-        artifact: &'a Artifact,
+        artifact: Option<&'a &'a Artifact>,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        beside: &'a [&'a Artifact],
     }
     Fingerprint::of(&Covered {
         revision: P::REVISION,
         config,
         inputs,
-        artifact,
+        artifact: artifacts.first(),
+        beside: artifacts.get(1..).unwrap_or_default(),
     })
 }

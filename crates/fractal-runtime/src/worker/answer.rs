@@ -104,6 +104,7 @@ impl<P: Platform> Worker<P> {
                 now: Vec::new(),
                 later: Vec::new(),
                 wait: None,
+                notices: Vec::new(),
                 approval: None,
             }),
         }
@@ -164,6 +165,7 @@ fn waiting(why: String) -> Preview {
         now: Vec::new(),
         later: Vec::new(),
         wait: Some(why),
+        notices: Vec::new(),
         approval: None,
     }
 }

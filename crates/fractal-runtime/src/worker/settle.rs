@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use fractal_core::artifact::{Digest, Facts};
 use fractal_core::contract::ComponentId;
-use fractal_core::reconcile::{Artifact, End, Outputs, PassReport, Platform};
+use fractal_core::reconcile::{Artifact, End, Notice, Outputs, PassReport, Platform};
 use fractal_core::status::{ArtifactStatus, Condition, ConditionStatus, ConditionType, Status};
 use fractal_core::{Class, Fault, Timestamp};
 use fractal_queue::{Claim, NextDue, Outcome, QueueError, Record, Settlement};
 
 use super::verdict::{HandBack, Pace, Verdict};
-use super::{Visit, Worker};
+use super::{Resolved, Visit, Worker};
 use crate::journal;
 
 /// What ended a visit before the cloud was reached.
@@ -19,7 +19,7 @@ pub(crate) enum Look {
     /// A dependency is not ready.
     Waiting { on: ComponentId, why: String },
     /// Something is wrong with the component or its artifact.
-    Faulty(Fault, Option<Artifact>),
+    Faulty(Fault, Option<Resolved>),
 }
 
 /// How a visit ended.
@@ -29,15 +29,16 @@ pub(crate) enum Ended<P: Platform> {
     /// With a pass.
     Passed {
         report: Box<PassReport<P::Place, P::Memo>>,
-        artifact: Option<(Artifact, Arc<Facts>)>,
+        artifact: Option<(Resolved, Arc<Facts>)>,
     },
 }
 
 /// What a settlement says besides the verdict.
 #[derive(Default)]
 struct Known {
-    artifact: Option<(Artifact, Option<Arc<Facts>>)>,
+    artifact: Option<(Resolved, Option<Arc<Facts>>)>,
     outputs: Option<Outputs>,
+    notices: Option<Vec<Notice>>,
     record: Option<Record>,
 }
 
@@ -52,7 +53,7 @@ impl<P: Platform> Worker<P> {
             Ended::Early(look) => Ok(self.early(*look, &claim)),
             Ended::Passed { report, artifact } => self.passed(*report, artifact, &claim),
         };
-        let (verdict, known) = match judged {
+        let (verdict, mut known) = match judged {
             Ok(judged) => judged,
             Err(HandBack::Lost) => return Ok(lost()),
             Err(HandBack::Stopped) => {
@@ -61,7 +62,7 @@ impl<P: Platform> Worker<P> {
         };
         self.tell(&verdict, took);
         let settlement = Settlement {
-            status: self.status(&claim, &verdict, known.artifact, known.outputs),
+            status: self.status(&claim, &verdict, &mut known),
             record: known.record,
             due: verdict.due,
             outcome: verdict.outcome,
@@ -93,7 +94,7 @@ impl<P: Platform> Worker<P> {
     fn passed(
         &self,
         report: PassReport<P::Place, P::Memo>,
-        artifact: Option<(Artifact, Arc<Facts>)>,
+        artifact: Option<(Resolved, Arc<Facts>)>,
         claim: &Claim,
     ) -> Result<(Verdict, Known), HandBack> {
         let outputs = match &report.end {
@@ -105,6 +106,7 @@ impl<P: Platform> Worker<P> {
         let known = Known {
             artifact: artifact.map(|(artifact, facts)| (artifact, Some(facts))),
             outputs,
+            notices: Some(report.notices),
             record: journal::store(&report.record).ok(),
         };
         Ok((verdict, known))
@@ -125,13 +127,7 @@ impl<P: Platform> Worker<P> {
         }
     }
 
-    fn status(
-        &self,
-        claim: &Claim,
-        verdict: &Verdict,
-        artifact: Option<(Artifact, Option<Arc<Facts>>)>,
-        outputs: Option<Outputs>,
-    ) -> Status {
+    fn status(&self, claim: &Claim, verdict: &Verdict, known: &mut Known) -> Status {
         let (now, generation) = (self.now(), claim.generation());
         let mut status = claim.document().status.clone();
         let is_new = status.observed_generation != generation;
@@ -139,10 +135,11 @@ impl<P: Platform> Worker<P> {
         let goes_on = !is_new && status.fault.is_some() == verdict.fault.is_some();
         status.observed_generation = generation;
         set_conditions(&mut status, verdict, generation, now);
-        if let Some((artifact, facts)) = artifact {
+        if let Some((artifact, facts)) = known.artifact.take() {
             status.artifact = Some(artifact_status(&status, artifact, facts, is_running));
         }
-        status.outputs = outputs.unwrap_or(status.outputs);
+        status.outputs = known.outputs.take().unwrap_or(status.outputs);
+        status.notices = known.notices.take().unwrap_or(status.notices);
         status.fault.clone_from(&verdict.fault);
         status.attempts = match verdict.outcome {
             Outcome::Failed => failures(claim),
@@ -216,7 +213,7 @@ fn set_conditions(status: &mut Status, verdict: &Verdict, generation: u64, now: 
 
 fn artifact_status(
     status: &Status,
-    artifact: Artifact,
+    resolved: Resolved,
     facts: Option<Arc<Facts>>,
     is_running: bool,
 ) -> ArtifactStatus {
@@ -224,7 +221,10 @@ fn artifact_status(
         .artifact
         .as_ref()
         .and_then(|known| known.running.clone());
+    let beside = resolved.pinned_beside();
+    let artifact = resolved.target;
     ArtifactStatus {
+        beside,
         image: facts.and_then(|facts| image_of(&facts, &artifact)),
         running: if is_running {
             Some(artifact.digest.clone())

@@ -114,7 +114,6 @@ impl Broken {
 
 impl Platform for Broken {
     const OFFERS: &'static [&'static str] = Reference::OFFERS;
-    const PROVIDER: &'static str = Reference::PROVIDER;
     const REVISION: u32 = 1;
     const GRANTS: &'static [Grant] = Reference::GRANTS;
 
@@ -125,6 +124,10 @@ impl Platform for Broken {
     type Observed = Observed;
     type Step = Step;
     type Error = Failure;
+
+    fn provider(config: &Config) -> &str {
+        Reference::provider(&config.inner)
+    }
 
     fn place(config: &Config, inputs: &Inputs, owner: &Owner) -> Result<Place, Failure> {
         Reference::place(&config.inner, inputs, owner).map_err(|error| Failure(config.flaw, error))

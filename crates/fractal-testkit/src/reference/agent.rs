@@ -171,7 +171,6 @@ impl Reference {
 
 impl Platform for Reference {
     const OFFERS: &'static [&'static str] = &["Conformance.Suite.Worker"];
-    const PROVIDER: &'static str = "Reference";
     const REVISION: u32 = 1;
     const GRANTS: &'static [Grant] = super::harness::GRANTS;
 
@@ -182,6 +181,10 @@ impl Platform for Reference {
     type Observed = Observed;
     type Step = Step;
     type Error = Failure;
+
+    fn provider(_: &Config) -> &str {
+        "Reference"
+    }
 
     fn place(config: &Config, inputs: &Inputs, _: &Owner) -> Result<Place, Failure> {
         let zone = inputs.parameters.text("zone")?.unwrap_or(&config.zone);
@@ -203,6 +206,7 @@ impl Platform for Reference {
             package_type: None,
             size_max: u64::MAX,
             architectures: &["amd64"],
+            beside: Vec::new(),
         })
     }
 

@@ -110,6 +110,8 @@ impl Harness for ReferenceCloud {
         let reference: ArtifactReference = "registry.test/worker:1".parse().expect("a reference");
         let parameters = json!({ "zone": Self::zone(spec), "settings": Self::settings(spec) });
         let inputs = Inputs {
+            component: "worker".parse().expect("a component"),
+            offer: "Conformance.Suite.Worker".parse().expect("an offer"),
             environment: Environment {
                 id: EnvironmentId::new("Personal", "suite", "test").expect("an environment"),
                 parameters: Params::default(),
@@ -132,7 +134,12 @@ impl Harness for ReferenceCloud {
         (
             inputs,
             Rollout {
-                target: Release { artifact, facts },
+                target: Release {
+                    parameter: "sourceArtifact",
+                    artifact,
+                    facts,
+                },
+                beside: Vec::new(),
             },
         )
     }

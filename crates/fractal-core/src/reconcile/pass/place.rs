@@ -3,7 +3,7 @@
 use super::super::content::Content;
 use super::super::inputs::Inputs;
 use super::super::plan::{Effect, Plan, Step};
-use super::super::platform::{At, Owner, Platform};
+use super::super::platform::{At, Notice, Owner, Platform};
 use super::super::record::Record;
 use super::{
     Applied, Consent, End, Journal, NOT_CONVERGING, NoteError, REPLACE_NEEDS_CONSENT, SETTLING,
@@ -28,6 +28,7 @@ pub(super) struct Converging<'a, P: Platform, J> {
     /// What is wanted was made from these; their secrets appear in no fault.
     pub(super) inputs: Option<&'a Inputs>,
     pub(super) steps: Vec<Applied>,
+    pub(super) notices: Vec<Notice>,
     pub(super) in_sync: bool,
 }
 
@@ -179,19 +180,6 @@ impl<P: Platform, J: Journal<P::Place, P::Memo>> Converging<'_, P, J> {
         Ok(())
     }
 
-    /// An error as a fault: it says where, and shows no secret that the cloud may have repeated.
-    fn fault(&self, error: P::Error, place: &P::Place) -> Fault {
-        let fault: Fault = error.into();
-        let fault = match &fault.place {
-            Some(_) => fault,
-            None => fault.at(place),
-        };
-        match self.inputs {
-            Some(inputs) => inputs.hide(fault),
-            None => fault,
-        }
-    }
-
     fn log(&mut self, at: &At<P::Place, P::Memo>, step: &P::Step, fault: Option<&Fault>) {
         let applied = Applied {
             place: at.place.to_string(),
@@ -201,6 +189,25 @@ impl<P: Platform, J: Journal<P::Place, P::Memo>> Converging<'_, P, J> {
         };
         self.journal.applied(&applied);
         self.steps.push(applied);
+    }
+}
+
+impl<P: Platform, J> Converging<'_, P, J> {
+    /// An error as a fault: it says where, and shows no secret that the cloud may have repeated.
+    fn fault(&self, error: P::Error, place: &P::Place) -> Fault {
+        self.shown(error.into(), place)
+    }
+
+    /// A fault that says where, without the inputs' secrets.
+    pub(super) fn shown(&self, fault: Fault, place: &P::Place) -> Fault {
+        let fault = match &fault.place {
+            Some(_) => fault,
+            None => fault.at(place),
+        };
+        match self.inputs {
+            Some(inputs) => inputs.hide(fault),
+            None => fault,
+        }
     }
 }
 
