@@ -9,10 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use fractal_core::artifact::RegistryHost;
 use http::{HeaderMap, HeaderValue};
 
+pub(crate) mod cache;
 pub(crate) mod challenge;
 pub(crate) mod credentials;
 pub(crate) mod docker_config;
 mod exchange;
+pub(crate) mod host_pattern;
+pub(crate) mod identity;
 mod realm;
 mod token;
 
@@ -39,6 +42,8 @@ pub(crate) struct Access {
     pub(crate) at: Arc<str>,
     /// The registry's own origin.
     pub(crate) origin: Origin,
+    /// The environment it is done for, where that matters.
+    pub(crate) environment: Option<Arc<str>>,
 }
 
 /// An `Authorization` header, and whose it is.
@@ -199,10 +204,12 @@ impl Auth {
     }
 
     async fn credential(&self, access: &Access, round: Round) -> Result<Credential, RegistryError> {
-        self.source
-            .credential(&access.host, round == Round::Anew)
-            .await
-            .map_err(|fault| RegistryError::Credential(Arc::new(fault)))
+        let (host, fresh) = (&access.host, round == Round::Anew);
+        let credential = match access.environment.as_deref() {
+            Some(environment) => self.source.credential_in(environment, host, fresh).await,
+            None => self.source.credential(host, fresh).await,
+        };
+        credential.map_err(|fault| RegistryError::Credential(Arc::new(fault)))
     }
 }
 

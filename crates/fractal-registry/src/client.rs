@@ -17,7 +17,10 @@ use crate::transport::Transport;
 
 /// A client of OCI registries. Clones share connections, tokens and gates.
 #[derive(Clone)]
-pub struct Registry(Arc<Inner>);
+pub struct Registry {
+    inner: Arc<Inner>,
+    environment: Option<Arc<str>>,
+}
 
 struct Inner {
     options: Arc<Options>,
@@ -38,17 +41,30 @@ impl Registry {
         let options = Arc::new(options);
         let egress = Egress::new(options.clone())?;
         let auth = Auth::new(options.credentials.clone());
-        Ok(Self(Arc::new(Inner {
-            options,
-            egress,
-            auth,
-        })))
+        Ok(Self {
+            inner: Arc::new(Inner {
+                options,
+                egress,
+                auth,
+            }),
+            environment: None,
+        })
+    }
+
+    /// This client for what belongs to the environment with this short name: its credentials and tokens are that environment's,
+    /// connections and gates stay shared.
+    #[must_use]
+    pub fn in_environment(&self, short_name: &str) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            environment: Some(short_name.into()),
+        }
     }
 
     /// How many requests have left since this client was made.
     #[must_use]
     pub fn requests(&self) -> Requests {
-        self.0.egress.counts.snapshot()
+        self.inner.egress.counts.snapshot()
     }
 
     /// An artifact in a registry, as source or target of a copy.
@@ -62,19 +78,19 @@ impl Registry {
     }
 
     pub(crate) fn options(&self) -> &Options {
-        &self.0.options
+        &self.inner.options
     }
 
     pub(crate) fn transport(&self) -> Transport<'_> {
         Transport {
-            egress: &self.0.egress,
-            auth: &self.0.auth,
-            retry: self.0.options.retry,
+            egress: &self.inner.egress,
+            auth: &self.inner.auth,
+            retry: self.inner.options.retry,
         }
     }
 
     pub(crate) fn endpoint(&self, host: &RegistryHost) -> Result<Endpoint, RegistryError> {
-        Endpoint::of(host, &self.0.options)
+        Endpoint::of(host, &self.inner.options)
     }
 
     /// The URL of `path` in a repository, and what a request to it needs to be allowed for.
@@ -99,6 +115,7 @@ impl Registry {
                 also_pull: None,
                 at,
                 origin,
+                environment: self.environment.clone(),
             },
         ))
     }
@@ -107,7 +124,8 @@ impl Registry {
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registry")
-            .field("options", &self.0.options)
+            .field("options", &self.inner.options)
+            .field("environment", &self.environment)
             .finish_non_exhaustive()
     }
 }

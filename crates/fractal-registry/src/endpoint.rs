@@ -102,6 +102,11 @@ impl Endpoint {
         })
     }
 
+    /// Where the registry is reached, without a slash at the end.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     /// The URL of `path` in a repository.
     pub(crate) fn url(&self, repository: &Repository, path: &str) -> Result<Uri, RegistryError> {
         let library = if self.library && !repository.as_str().contains('/') {

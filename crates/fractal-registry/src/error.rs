@@ -9,6 +9,7 @@ use fractal_core::Fault;
 use fractal_core::artifact::Digest;
 
 mod fault;
+mod identity;
 mod said;
 
 pub use said::Said;

@@ -18,10 +18,13 @@ mod push;
 mod site;
 mod transport;
 
+pub use auth::cache::{Cache, Issued};
 pub use auth::credentials::{
     BoxFuture, Chain, Credential, CredentialSource, Secret, StaticCredentials,
 };
 pub use auth::docker_config::DockerConfig;
+pub use auth::host_pattern::HostPattern;
+pub use auth::identity::{IdentityAnswer, IdentityClient, IdentityRequest, ServiceUrl};
 pub use blob::{BlobSource, BlobStream};
 pub use client::Registry;
 pub use copy::{Copied, copy};

@@ -18,7 +18,7 @@ use crate::error::{Missing, RegistryError, Said};
 use crate::options::RetryPolicy;
 
 pub(crate) mod read;
-mod retry_after;
+pub(crate) mod retry_after;
 
 /// Most redirects followed for one request.
 const REDIRECTS_MAX: usize = 5;
@@ -263,11 +263,11 @@ fn request(call: &Call, url: &Uri, authorization: Option<&HeaderValue>) -> Reque
     request
 }
 
-const fn is_redirect(status: StatusCode) -> bool {
+pub(crate) const fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-fn is_passing(status: StatusCode) -> bool {
+pub(crate) fn is_passing(status: StatusCode) -> bool {
     status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
 }
 

@@ -114,6 +114,22 @@ pub trait CredentialSource: fmt::Debug + Send + Sync {
         host: &'a RegistryHost,
         fresh: bool,
     ) -> BoxFuture<'a, Result<Credential, Fault>>;
+
+    /// As [`Self::credential`], for what belongs to the environment with this short name.
+    ///
+    /// A source whose credentials are the same everywhere has nothing to add. One that wraps other sources passes the
+    /// environment on.
+    ///
+    /// # Errors
+    /// As [`Self::credential`].
+    fn credential_in<'a>(
+        &'a self,
+        _environment: &'a str,
+        host: &'a RegistryHost,
+        fresh: bool,
+    ) -> BoxFuture<'a, Result<Credential, Fault>> {
+        self.credential(host, fresh)
+    }
 }
 
 /// Credentials known from the start, by host. Hosts not named are asked anonymously.
@@ -151,21 +167,42 @@ impl Chain {
     }
 }
 
+impl Chain {
+    async fn first(
+        &self,
+        environment: Option<&str>,
+        host: &RegistryHost,
+        fresh: bool,
+    ) -> Result<Credential, Fault> {
+        for source in &self.0 {
+            let credential = match environment {
+                Some(environment) => source.credential_in(environment, host, fresh).await?,
+                None => source.credential(host, fresh).await?,
+            };
+            if credential != Credential::Anonymous {
+                return Ok(credential);
+            }
+        }
+        Ok(Credential::Anonymous)
+    }
+}
+
 impl CredentialSource for Chain {
     fn credential<'a>(
         &'a self,
         host: &'a RegistryHost,
         fresh: bool,
     ) -> BoxFuture<'a, Result<Credential, Fault>> {
-        Box::pin(async move {
-            for source in &self.0 {
-                let credential = source.credential(host, fresh).await?;
-                if credential != Credential::Anonymous {
-                    return Ok(credential);
-                }
-            }
-            Ok(Credential::Anonymous)
-        })
+        Box::pin(self.first(None, host, fresh))
+    }
+
+    fn credential_in<'a>(
+        &'a self,
+        environment: &'a str,
+        host: &'a RegistryHost,
+        fresh: bool,
+    ) -> BoxFuture<'a, Result<Credential, Fault>> {
+        Box::pin(self.first(Some(environment), host, fresh))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Tokens at hand: one per registry host and scope, fetched once however many ask, renewed before they run out.
+//! Tokens at hand: one per registry host, environment and scope, fetched once however many ask, renewed before they run out.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -16,7 +16,8 @@ const LIFETIME: (Duration, Duration) = (Duration::from_secs(60), Duration::from_
 /// Tokens held before those that ran out are dropped.
 const HELD_MAX: usize = 256;
 
-type Key = (RegistryHost, String);
+/// One environment's token is never another's: their credentials may differ.
+type Key = (RegistryHost, Option<Arc<str>>, String);
 type Slot = Arc<tokio::sync::Mutex<Option<Held>>>;
 
 /// A token as its service gave it.
@@ -45,7 +46,11 @@ impl Tokens {
     where
         F: Future<Output = Result<Minted, RegistryError>> + Send,
     {
-        let slot = self.slot((access.host.clone(), own_scopes(access).join(" ")));
+        let slot = self.slot((
+            access.host.clone(),
+            access.environment.clone(),
+            own_scopes(access).join(" "),
+        ));
         let mut held = slot.lock().await;
         if let Some(token) = held.as_ref()
             && token.shown.header != ask.rejected
@@ -153,6 +158,7 @@ mod tests {
             also_pull: None,
             at: "r.example/a/b".into(),
             origin,
+            environment: None,
         }
     }
 

@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Azure's platform address: answers metadata requests although it looks public.
 const AZURE_PLATFORM: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+/// The metadata address AWS, Azure and Google share.
+const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 /// Alibaba Cloud's metadata address, within the shared range of RFC 6598.
 const ALIBABA_METADATA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
 /// AWS's metadata address in IPv6, within the private range.
@@ -26,13 +28,16 @@ pub(crate) enum Reach {
     Named,
     /// A host that a registry names: public, or where the registry itself is.
     Like(Class),
+    /// The metadata server of the machine we run on: what is named, and the address clouds have it at.
+    Metadata,
 }
 
 impl Reach {
     pub(crate) fn allows(self, address: IpAddr) -> bool {
         match (self, class(address)) {
+            (Self::Metadata, Class::Never) => address == IpAddr::V4(METADATA),
             (_, Class::Never) => false,
-            (Self::Named, _) | (Self::Like(_), Class::Public) => true,
+            (Self::Named | Self::Metadata, _) | (Self::Like(_), Class::Public) => true,
             (Self::Like(registry), found) => registry == found,
         }
     }
@@ -131,5 +136,15 @@ mod tests {
         assert!(!Reach::Like(Class::Private).allows(loopback));
         assert!(Reach::Like(Class::Loopback).allows(loopback));
         assert!(!Reach::Named.allows("169.254.169.254".parse().unwrap()));
+        assert!(Reach::Metadata.allows("169.254.169.254".parse().unwrap()));
+        assert!(Reach::Metadata.allows(loopback));
+        for other in [
+            "169.254.169.253",
+            "::ffff:169.254.169.254",
+            "168.63.129.16",
+            "0.0.0.0",
+        ] {
+            assert!(!Reach::Metadata.allows(other.parse().unwrap()), "{other}");
+        }
     }
 }

@@ -24,9 +24,28 @@ struct Body {
 }
 
 #[derive(Deserialize)]
-struct Entry {
+#[serde(untagged)]
+enum Entry {
+    /// Vault's: words alone.
+    Words(String),
+    Coded {
+        #[serde(default)]
+        code: String,
+        #[serde(default)]
+        message: String,
+    },
+}
+
+/// What Google's APIs say (google.rpc.Status).
+#[derive(Deserialize)]
+struct StatusBody {
+    error: Status,
+}
+
+#[derive(Deserialize)]
+struct Status {
     #[serde(default)]
-    code: String,
+    status: String,
     #[serde(default)]
     message: String,
 }
@@ -40,13 +59,19 @@ struct TokenBody {
 }
 
 impl Said {
-    /// Reads an error body: the specification's form, a token service's, or plain text.
+    /// Reads an error body: the specification's form, Vault's, Google's, a token service's, or plain text.
     #[must_use]
     pub fn read(body: &[u8]) -> Self {
         if let Ok(Body { errors }) = serde_json::from_slice(body)
             && let Some(first) = errors.into_iter().next()
         {
-            return Self::of(Some(first.code), &first.message);
+            return match first {
+                Entry::Words(text) => Self::of(None, &text),
+                Entry::Coded { code, message } => Self::of(Some(code), &message),
+            };
+        }
+        if let Ok(StatusBody { error }) = serde_json::from_slice(body) {
+            return Self::of(Some(error.status), &error.message);
         }
         if let Ok(token) = serde_json::from_slice::<TokenBody>(body)
             && let Some(text) = token
@@ -124,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_three_forms_of_error_bodies_are_read() {
+    fn every_form_of_error_bodies_is_read() {
         let check = |body: &str, code: Option<&str>, text: &str| {
             let said = Said::read(body.as_bytes());
             assert_eq!(
@@ -152,6 +177,16 @@ mod tests {
             r#"{"details":"incorrect username or password"}"#,
             None,
             "incorrect username or password",
+        );
+        check(
+            r#"{"errors":["permission denied"]}"#,
+            None,
+            "permission denied",
+        );
+        check(
+            r#"{"error":{"code":403,"message":"no such account","status":"PERMISSION_DENIED"}}"#,
+            Some("PERMISSION_DENIED"),
+            "PERMISSION_DENIED: no such account",
         );
         check("Not here", None, "Not here");
         check("", None, "");

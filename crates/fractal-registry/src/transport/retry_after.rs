@@ -11,7 +11,7 @@ const LONGEST: Duration = Duration::from_secs(15 * 60);
 /// The pause asked for, at most 15 minutes; `None` where there is none or it cannot be read.
 ///
 /// A date is measured against the answer's own `Date` where it has one, so that our clock does not matter.
-pub(super) fn read(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub(crate) fn read(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // More digits than fit are a long time.
