@@ -6,6 +6,7 @@
 
 pub mod bundle;
 mod image;
+pub mod manifests;
 mod zip;
 
 pub use bundle::{BundleError, BundleFiles, BundleScanner, bundle_tar};
