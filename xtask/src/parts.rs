@@ -3,6 +3,7 @@
 
 mod go;
 mod install;
+mod java;
 mod manifest;
 mod pins;
 mod place;
@@ -26,14 +27,14 @@ pub(crate) const REPAIR: &str = "cargo xtask parts --repair";
 /// Parts that were verified in this run.
 #[derive(Debug)]
 pub(crate) struct Parts {
-    root: PathBuf,
+    view: PathBuf,
     versions: Vec<(&'static str, String)>,
 }
 
 impl Parts {
     /// The folder the tests get as `FRACTAL_PARTS`.
     pub(crate) fn root(&self) -> &Path {
-        &self.root
+        &self.view
     }
 
     /// Every part's name and what the part itself said its version is.
@@ -42,7 +43,7 @@ impl Parts {
     }
 
     pub(crate) fn cargo_deny(&self) -> PathBuf {
-        self.root.join("cargo-deny/bin/cargo-deny")
+        self.view.join("cargo-deny/bin/cargo-deny")
     }
 }
 
@@ -78,37 +79,40 @@ pub(crate) fn ready(console: Console, workspace: &Workspace) -> Result<Parts, Fa
 /// Runs every part once, after its files were compared: it has to start and to name the pinned version.
 fn verified(console: Console, place: &Place) -> Result<Parts, Fault> {
     let started = Instant::now();
+    java::check()?;
+    place.link()?;
+    let view = place.view();
     let mut versions = Vec::new();
     for part in PARTS {
-        let version = running_version(part, place.root())?;
+        let version = running_version(part, &view)?;
         versions.push((part.name, version));
     }
     console.good(format_args!(
         "{} parts verified in {} ({})",
         PARTS.len(),
         elapsed(started),
-        place.root().display()
+        view.display()
     ));
-    Ok(Parts {
-        root: place.root().to_owned(),
-        versions,
-    })
+    Ok(Parts { view, versions })
 }
 
-fn running_version(part: &Part, root: &Path) -> Result<String, Fault> {
+fn running_version(part: &Part, view: &Path) -> Result<String, Fault> {
     let damaged = |why: String| Fault::Part(format!("the part {} {why}; run: {REPAIR}", part.name));
     let (program, arguments) = part.probe;
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let output = Command::new(root.join(program))
+    let output = Command::new(view.join(program))
         .args(arguments)
         .env_clear()
         .env("PATH", path)
         .output()
         .map_err(|error| damaged(format!("does not start ({program}: {error})")))?;
     let said = String::from_utf8_lossy(&output.stdout);
-    match said.lines().find(|line| line.contains(part.version)) {
+    let number = part.version.trim_start_matches('v');
+    match said.lines().find(|line| line.contains(number)) {
         Some(line) if output.status.success() => {
-            Ok(line.split_whitespace().last().unwrap_or(line).to_owned())
+            let mut words = line.split_whitespace();
+            let named = words.find(|word| word.contains(number));
+            Ok(named.unwrap_or(line).to_owned())
         }
         _ => Err(damaged(format!(
             "does not say that it is {} ({program} said: {})",
@@ -120,15 +124,15 @@ fn running_version(part: &Part, root: &Path) -> Result<String, Fault> {
 
 fn list(workspace: &Workspace) -> Result<(), Fault> {
     let place = Place::find(workspace)?;
-    answer(format_args!("{}", place.root().display()));
+    answer(place.view().display());
     for part in PARTS {
-        let state = match manifest::state(part, place.root()) {
+        let state = match manifest::state(part, &place.home(part)) {
             State::Absent => "not installed".to_owned(),
             State::Broken(why) => format!("damaged: {why}"),
             State::Ready => "installed".to_owned(),
         };
         answer(format_args!(
-            "{:<11} {:<9} {state:<14} {}",
+            "{:<18} {:<9} {state:<14} {}",
             part.name,
             part.version,
             part.programs.join(" ")

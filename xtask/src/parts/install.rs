@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 use super::manifest::{self, State};
 use super::pins::{PARTS, Part, Source};
 use super::place::{Place, remove, usable_home};
-use super::{REPAIR, go, python};
+use super::{REPAIR, go, java, python};
 
 /// Lines of a failed tool's output that are shown.
 const SHOWN_LINES: usize = 25;
@@ -32,11 +32,12 @@ pub(crate) fn missing(
     place: &Place,
     damaged: Damaged,
 ) -> Result<(), Fault> {
-    if wanted(place.root(), damaged)?.is_empty() {
+    if wanted(place, damaged)?.is_empty() {
         return Ok(());
     }
+    java::check()?;
     let _lock = place.lock(console)?;
-    let wanted = wanted(place.root(), damaged)?;
+    let wanted = wanted(place, damaged)?;
     if wanted.is_empty() {
         return Ok(());
     }
@@ -44,24 +45,25 @@ pub(crate) fn missing(
         "parts: installing {} of {} into {}",
         wanted.len(),
         PARTS.len(),
-        place.root().display()
+        place.view().display()
     ));
-    let site = Site {
-        root: place.root().to_owned(),
-        scratch: place.scratch()?,
-        workspace: workspace.clone(),
-    };
-    let outcome = wanted
-        .into_iter()
-        .try_for_each(|part| install(console, &site, part));
-    let cleared = remove(&site.scratch);
+    let scratch = place.scratch()?;
+    let outcome = wanted.into_iter().try_for_each(|part| {
+        let site = Site {
+            home: place.home(part),
+            scratch: scratch.clone(),
+            workspace: workspace.clone(),
+        };
+        install(console, &site, part)
+    });
+    let cleared = remove(&scratch);
     outcome.and(cleared)
 }
 
-fn wanted(root: &Path, damaged: Damaged) -> Result<Vec<&'static Part>, Fault> {
+fn wanted(place: &Place, damaged: Damaged) -> Result<Vec<&'static Part>, Fault> {
     let mut wanted = Vec::new();
     for part in PARTS {
-        match manifest::state(part, root) {
+        match manifest::state(part, &place.home(part)) {
             State::Ready => {}
             State::Broken(why) if damaged == Damaged::Refuse => {
                 return Err(Fault::Part(format!(
@@ -81,29 +83,17 @@ fn install(console: Console, site: &Site, part: &Part) -> Result<(), Fault> {
         "{} {}: {}",
         part.name, part.version, part.cost
     ));
-    manifest::forget(part, &site.root)?;
-    remove(&site.root.join(part.path()))?;
-    match part.source {
-        Source::Go {
-            package,
-            module,
-            sums,
-        } => go::install(
-            console,
-            site,
-            part.name,
-            &go::Module {
-                package,
-                module,
-                sums,
-            },
-        )?,
-        Source::Python { requirements } => {
-            python::install(site, &site.root.join(part.name), requirements)?
+    manifest::forget(&site.home)?;
+    remove(&site.home)?;
+    std::fs::create_dir_all(&site.home).map_err(Fault::at("create", &site.home))?;
+    match &part.source {
+        Source::Go(module) => go::install(console, site, part.name, module)?,
+        Source::Python(environment) => {
+            python::install(site, &site.home.join(part.name), environment)?
         }
         Source::Crate => crate_program(site, part)?,
     }
-    manifest::record(part, &site.root)?;
+    manifest::record(part, &site.home)?;
     console.good(format_args!(
         "{} {} in {}",
         part.name,
@@ -128,7 +118,7 @@ fn crate_program(site: &Site, part: &Part) -> Result<(), Fault> {
             part.name,
             "--root",
         ])
-        .arg(site.root.join(part.name))
+        .arg(site.home.join(part.name))
         .env("CARGO_TARGET_DIR", site.scratch.join("target"))
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
@@ -140,7 +130,7 @@ fn crate_program(site: &Site, part: &Part) -> Result<(), Fault> {
 /// Where an installation works.
 #[derive(Debug)]
 pub(crate) struct Site {
-    pub(crate) root: PathBuf,
+    pub(crate) home: PathBuf,
     pub(crate) scratch: PathBuf,
     pub(crate) workspace: Workspace,
 }

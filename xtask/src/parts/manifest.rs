@@ -20,28 +20,25 @@ pub(crate) enum State {
     Ready,
 }
 
-fn path(part: &Part, root: &Path) -> PathBuf {
-    root.join("manifest").join(part.name)
-}
+/// The record's name in the part's own folder.
+const RECORD: &str = "manifest";
 
-/// Takes the record away before an installation begins.
-pub(crate) fn forget(part: &Part, root: &Path) -> Result<(), Fault> {
-    remove(&path(part, root))
+/// Takes the record away before anything else of the part is touched.
+pub(crate) fn forget(home: &Path) -> Result<(), Fault> {
+    remove(&home.join(RECORD))
 }
 
 /// Records what is there now. Last act of an installation; the rename makes it all or nothing.
-pub(crate) fn record(part: &Part, root: &Path) -> Result<(), Fault> {
-    let path = path(part, root);
-    let folder = root.join("manifest");
-    std::fs::create_dir_all(&folder).map_err(Fault::at("create", &folder))?;
-    let text = describe(part, root).map_err(Fault::at("read", &root.join(part.path())))?;
+pub(crate) fn record(part: &Part, home: &Path) -> Result<(), Fault> {
+    let path = home.join(RECORD);
+    let text = describe(part, home).map_err(Fault::at("read", home))?;
     let fresh = path.with_extension("new");
     std::fs::write(&fresh, text).map_err(Fault::at("write", &fresh))?;
     std::fs::rename(&fresh, &path).map_err(Fault::at("write", &path))
 }
 
-pub(crate) fn state(part: &Part, root: &Path) -> State {
-    let Ok(recorded) = std::fs::read_to_string(path(part, root)) else {
+pub(crate) fn state(part: &Part, home: &Path) -> State {
+    let Ok(recorded) = std::fs::read_to_string(home.join(RECORD)) else {
         return State::Absent;
     };
     if recorded.lines().next() != Some(headline(part).as_str()) {
@@ -50,11 +47,11 @@ pub(crate) fn state(part: &Part, root: &Path) -> State {
     if let Some(program) = part
         .programs
         .iter()
-        .find(|program| !root.join(program).is_file())
+        .find(|program| !home.join(program).is_file())
     {
         return State::Broken(format!("is missing its program {program}"));
     }
-    let Ok(now) = describe(part, root) else {
+    let Ok(now) = describe(part, home) else {
         return State::Broken("cannot be read".to_owned());
     };
     match difference(&recorded, &now) {
@@ -86,15 +83,17 @@ fn difference(recorded: &str, now: &str) -> Option<String> {
     })
 }
 
-fn describe(part: &Part, root: &Path) -> std::io::Result<String> {
+fn describe(part: &Part, home: &Path) -> std::io::Result<String> {
     let mut files = Vec::new();
-    walk(&root.join(part.path()), &mut files)?;
+    walk(home, &mut files)?;
+    let records = [home.join(RECORD), home.join(RECORD).with_extension("new")];
+    files.retain(|file| !records.contains(file));
     files.sort();
     let mut text = headline(part);
     text.push('\n');
     for file in files {
         let name = file
-            .strip_prefix(root)
+            .strip_prefix(home)
             .unwrap_or(&file)
             .to_string_lossy()
             .replace('\\', "/");
@@ -205,7 +204,7 @@ mod tests {
             ..PART
         };
         assert_eq!(state(&newer, &folder.0), State::Absent);
-        forget(&PART, &folder.0).unwrap();
+        forget(&folder.0).unwrap();
         assert_eq!(state(&PART, &folder.0), State::Absent);
     }
 }

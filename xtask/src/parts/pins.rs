@@ -1,5 +1,11 @@
-//! Which parts there are, at which version, and what makes each the same everywhere: Go module sums, pip hashes, a crate's own lock file.
-//! It installs nothing.
+//! What a part is, and what makes it the same everywhere: Go module sums, pip hashes, a crate's own lock file. It installs nothing.
+
+mod table;
+
+use super::go::Module;
+use super::python::Environment;
+
+pub(crate) use table::{GO_TOOLCHAIN, PARTS};
 
 /// One program, or one Python environment, the tests run against.
 #[derive(Debug)]
@@ -7,7 +13,7 @@ pub(crate) struct Part {
     pub(crate) name: &'static str,
     pub(crate) version: &'static str,
     pub(crate) source: Source,
-    /// Paths below the parts folder; a part without one of them is damaged.
+    /// Paths below the parts folder and the part's own; a part without one of them is damaged.
     pub(crate) programs: &'static [&'static str],
     /// A program and its arguments that print the version on standard output.
     pub(crate) probe: (&'static str, &'static [&'static str]),
@@ -18,47 +24,44 @@ pub(crate) struct Part {
 /// Where a part comes from, with its lock.
 #[derive(Debug)]
 pub(crate) enum Source {
-    Go {
-        package: &'static str,
-        module: &'static str,
-        sums: &'static str,
-    },
-    Python {
-        requirements: &'static str,
-    },
+    Go(Module),
+    Python(Environment),
     Crate,
 }
 
 impl Part {
-    /// The file or folder below the parts folder that is this part's and no other's.
-    pub(crate) fn path(&self) -> String {
+    /// What the view of all parts links to: files or folders below the part's own folder.
+    pub(crate) fn offers(&self) -> Vec<&'static str> {
         match self.source {
-            Source::Go { .. } => format!("bin/{}", self.name),
-            Source::Python { .. } | Source::Crate => self.name.to_owned(),
+            Source::Go(_) => self.programs.to_vec(),
+            Source::Python(_) | Source::Crate => vec![self.name],
         }
     }
 
     /// A hash of everything that pins this part.
     pub(crate) fn key(&self) -> u64 {
-        let lock = match self.source {
-            Source::Go {
-                package,
-                module,
-                sums,
-            } => [package, module, sums],
-            Source::Python { requirements } => [requirements, "", ""],
-            Source::Crate => [""; 3],
-        };
-        [self.name, self.version]
-            .into_iter()
-            .chain(lock)
-            .fold(SEED, |hash, text| {
-                checksum(checksum(hash, text.as_bytes()), b"\0")
-            })
+        let mut pinned = vec![LAYOUT, self.name, self.version];
+        match &self.source {
+            Source::Go(module) => {
+                pinned.extend(module.packages);
+                pinned.extend([module.module, module.sums, module.linked]);
+                pinned.extend(module.files.iter().flat_map(|(name, text)| [*name, *text]));
+            }
+            Source::Python(environment) => {
+                pinned.extend([environment.wheels, environment.archives]);
+            }
+            Source::Crate => {}
+        }
+        pinned.into_iter().fold(SEED, |hash, text| {
+            checksum(checksum(hash, text.as_bytes()), b"\0")
+        })
     }
 }
 
-/// A hash of all pins: other pins go to another folder, so two checkouts never disturb each other.
+/// Enters every key: parts that lie differently in their folders are other parts.
+const LAYOUT: &str = "a folder for each part";
+
+/// A hash of all pins, which names the view of all parts.
 pub(crate) fn key() -> String {
     let all = PARTS
         .iter()
@@ -87,136 +90,50 @@ fn mix(hash: u64, word: u64) -> u64 {
         .rotate_left(23)
 }
 
-pub(crate) const GO_TOOLCHAIN: &str = include_str!("../../parts/python/go.txt");
-
-pub(crate) const PARTS: &[Part] = &[
-    Part {
-        name: "registry",
-        version: "v3.1.2",
-        source: Source::Go {
-            package: "github.com/distribution/distribution/v3/cmd/registry",
-            module: include_str!("../../parts/go/registry/go.mod"),
-            sums: include_str!("../../parts/go/registry/go.sum"),
-        },
-        programs: &["bin/registry"],
-        probe: ("bin/registry", &["--version"]),
-        cost: "Go modules of the OCI reference registry, then compiling: about 90 s",
-    },
-    Part {
-        name: "crane",
-        version: "v0.22.1",
-        source: Source::Go {
-            package: "github.com/google/go-containerregistry/cmd/crane",
-            module: include_str!("../../parts/go/crane/go.mod"),
-            sums: include_str!("../../parts/go/crane/go.sum"),
-        },
-        programs: &["bin/crane"],
-        probe: ("bin/crane", &["version"]),
-        cost: "Go modules, then compiling: about 30 s",
-    },
-    Part {
-        name: "regctl",
-        version: "v0.11.7",
-        source: Source::Go {
-            package: "github.com/regclient/regclient/cmd/regctl",
-            module: include_str!("../../parts/go/regctl/go.mod"),
-            sums: include_str!("../../parts/go/regctl/go.sum"),
-        },
-        programs: &["bin/regctl"],
-        probe: ("bin/regctl", &["version"]),
-        cost: "Go modules, then compiling: about 10 s",
-    },
-    Part {
-        name: "ministack",
-        version: "1.5.33",
-        source: Source::Python {
-            requirements: include_str!("../../parts/python/ministack.txt"),
-        },
-        programs: &["ministack/bin/python", "ministack/bin/ministack"],
-        probe: (
-            "ministack/bin/python",
-            &[
-                "-c",
-                "import importlib.metadata as m, ministack; print(m.version('ministack'))",
-            ],
-        ),
-        cost: "17 wheels from PyPI, 25 MB: about 15 s",
-    },
-    Part {
-        name: "boto3",
-        version: "1.44.5",
-        source: Source::Python {
-            requirements: include_str!("../../parts/python/boto3.txt"),
-        },
-        programs: &["boto3/bin/python"],
-        probe: (
-            "boto3/bin/python",
-            &[
-                "-c",
-                "import importlib.metadata as m, boto3, awslambdaric; print(m.version('boto3'))",
-            ],
-        ),
-        cost: "10 wheels from PyPI (boto3, awslambdaric 4.2.2), 18 MB: about 10 s",
-    },
-    Part {
-        name: "cargo-deny",
-        version: "0.20.2",
-        source: Source::Crate,
-        programs: &["cargo-deny/bin/cargo-deny"],
-        probe: ("cargo-deny/bin/cargo-deny", &["--version"]),
-        cost: "a crate and its dependencies, then compiling: about 2 min",
-    },
-];
-
 #[cfg(test)]
 mod tests {
+    use super::super::go::PUBLISHED;
     use super::*;
 
     #[test]
-    fn every_part_is_locked_to_the_version_it_names() {
-        for part in PARTS {
-            match part.source {
-                Source::Go {
-                    package,
-                    module,
-                    sums,
-                } => {
-                    assert!(module.contains(&format!("tool {package}")), "{}", part.name);
-                    let line = module
-                        .lines()
-                        .find(|line| {
-                            package.starts_with(line.split_whitespace().next().unwrap_or("?"))
-                        })
-                        .unwrap();
-                    assert_eq!(
-                        line.split_whitespace().nth(1),
-                        Some(part.version),
-                        "{}",
-                        part.name
-                    );
-                    assert!(
-                        sums.lines()
-                            .any(|sum| sum.contains(&format!(" {} h1:", part.version))),
-                        "{}",
-                        part.name
-                    );
-                }
-                Source::Python { requirements } => {
-                    assert!(
-                        requirements.contains(&format!("\n{}=={} \\", part.name, part.version)),
-                        "{}",
-                        part.name
-                    );
-                    for requirement in requirements
-                        .lines()
-                        .filter(|line| line.contains("==") && !line.starts_with('#'))
-                    {
-                        assert!(requirement.ends_with('\\'), "{requirement} has no hash");
-                    }
-                }
-                Source::Crate => assert!(part.version.split('.').count() == 3, "{}", part.name),
-            }
-        }
+    fn a_part_is_another_as_soon_as_anything_that_pins_it_changes() {
+        let keys = |module: Module| {
+            let part = Part {
+                name: "thing",
+                version: "v1.0.0",
+                source: Source::Go(module),
+                programs: &["bin/thing"],
+                probe: ("bin/thing", &[]),
+                cost: "",
+            };
+            part.key()
+        };
+        let mut all = vec![
+            keys(PUBLISHED),
+            keys(Module {
+                packages: &["."],
+                ..PUBLISHED
+            }),
+            keys(Module {
+                module: "x",
+                ..PUBLISHED
+            }),
+            keys(Module {
+                sums: "x",
+                ..PUBLISHED
+            }),
+            keys(Module {
+                linked: "x",
+                ..PUBLISHED
+            }),
+            keys(Module {
+                files: &[("main.go", "x")],
+                ..PUBLISHED
+            }),
+        ];
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 6);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Where parts live, and the lock that keeps two installations apart. It installs nothing.
+//! Where parts live: a folder for each pinned part, one view of links to all of them, and the lock that keeps two installations apart.
+//! It installs nothing.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -8,12 +9,12 @@ use crate::console::Console;
 use crate::fault::Fault;
 use crate::workspace::Workspace;
 
-use super::pins;
+use super::pins::{self, PARTS, Part};
 
-/// The folder of one set of pins.
+/// The folder of all parts. A part whose pins did not change stays where it is, whatever becomes of the others.
 #[derive(Debug)]
 pub(crate) struct Place {
-    root: PathBuf,
+    base: PathBuf,
 }
 
 impl Place {
@@ -22,20 +23,41 @@ impl Place {
             |name| std::env::var_os(name).filter(|value| !value.is_empty()),
             workspace.target(),
         );
-        let root = base.join(pins::key());
-        std::fs::create_dir_all(&root).map_err(Fault::at("create", &root))?;
+        std::fs::create_dir_all(&base).map_err(Fault::at("create", &base))?;
         Ok(Self {
-            root: std::path::absolute(&root).map_err(Fault::at("resolve", &root))?,
+            base: std::path::absolute(&base).map_err(Fault::at("resolve", &base))?,
         })
     }
 
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
+    /// The folder that is this part's and no other's, at these pins.
+    pub(crate) fn home(&self, part: &Part) -> PathBuf {
+        self.base.join(format!("{}-{:016x}", part.name, part.key()))
+    }
+
+    /// Where every part is found below one folder. Other pins have another view, so two checkouts never disturb each other.
+    pub(crate) fn view(&self) -> PathBuf {
+        self.base.join(pins::key())
+    }
+
+    /// Makes the view whole: a link for everything a part offers. Links that are right are left alone.
+    pub(crate) fn link(&self) -> Result<(), Fault> {
+        let view = self.view();
+        for part in PARTS {
+            for offered in part.offers() {
+                let (link, target) = (view.join(offered), self.home(part).join(offered));
+                if std::fs::read_link(&link).ok().as_ref() != Some(&target) {
+                    let folder = link.parent().unwrap_or(&view);
+                    std::fs::create_dir_all(folder).map_err(Fault::at("create", folder))?;
+                    relink(&link, &target)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Scratch room for one installation; whatever an interrupted one left goes first. Call it under the lock.
     pub(crate) fn scratch(&self) -> Result<PathBuf, Fault> {
-        let scratch = self.root.join("scratch");
+        let scratch = self.base.join("scratch");
         remove(&scratch)?;
         std::fs::create_dir_all(&scratch).map_err(Fault::at("create", &scratch))?;
         Ok(scratch)
@@ -43,7 +65,7 @@ impl Place {
 
     /// Held until the file is dropped; the system releases it when its holder dies.
     pub(crate) fn lock(&self, console: Console) -> Result<File, Fault> {
-        let path = self.root.join("lock");
+        let path = self.base.join("lock");
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -56,6 +78,14 @@ impl Place {
         }
         Ok(file)
     }
+}
+
+/// The rename lets two commands link at once without either finding nothing.
+fn relink(link: &Path, target: &Path) -> Result<(), Fault> {
+    let fresh = link.with_extension(format!("new-{}", std::process::id()));
+    remove(&fresh)?;
+    std::os::unix::fs::symlink(target, &fresh).map_err(Fault::at("create", &fresh))?;
+    std::fs::rename(&fresh, link).map_err(Fault::at("create", link))
 }
 
 fn base(variable: impl Fn(&str) -> Option<OsString>, target: &Path) -> PathBuf {

@@ -1,4 +1,4 @@
-//! Python environments: one per part, wheels only, every wheel's hash checked by pip.
+//! Python environments: one per part, every file's hash checked by pip. Wheels only, except where a part says that it is published as a source archive.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -27,12 +27,35 @@ const MISLEADING: &[&str] = &[
 const QUESTION: &str =
     "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2]); print(sys.executable)";
 
-pub(crate) fn install(site: &Site, folder: &Path, requirements: &str) -> Result<(), Fault> {
-    let listed = site.scratch.join("requirements.txt");
-    std::fs::write(&listed, requirements).map_err(Fault::at("write", &listed))?;
+/// What an environment consists of.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    /// Wheels, with every hash.
+    pub(crate) wheels: &'static str,
+    /// Source archives, with their hashes, built by what `wheels` brought. Empty for most.
+    pub(crate) archives: &'static str,
+}
+
+pub(crate) fn install(site: &Site, folder: &Path, environment: &Environment) -> Result<(), Fault> {
     let mut venv = tool(site, &interpreter()?);
     venv.args(["-m", "venv", "--clear"]).arg(folder);
     site.finish(venv)?;
+    pip(
+        site,
+        folder,
+        environment.wheels,
+        &["--only-binary", ":all:"],
+    )?;
+    if environment.archives.is_empty() {
+        return Ok(());
+    }
+    let built_here = ["--no-binary", ":all:", "--no-build-isolation"];
+    pip(site, folder, environment.archives, &built_here)
+}
+
+fn pip(site: &Site, folder: &Path, requirements: &str, forms: &[&str]) -> Result<(), Fault> {
+    let listed = site.scratch.join("requirements.txt");
+    std::fs::write(&listed, requirements).map_err(Fault::at("write", &listed))?;
     let mut pip = tool(site, &folder.join("bin/python"));
     pip.args([
         "-m",
@@ -43,14 +66,10 @@ pub(crate) fn install(site: &Site, folder: &Path, requirements: &str) -> Result<
         "--no-cache-dir",
         "--disable-pip-version-check",
     ])
-    .args([
-        "--only-binary",
-        ":all:",
-        "--no-deps",
-        "--require-hashes",
-        "--requirement",
-    ])
-    .arg(&listed);
+    .args(forms)
+    .args(["--no-deps", "--require-hashes", "--requirement"])
+    .arg(&listed)
+    .env("TMPDIR", &site.scratch);
     site.finish(pip)
 }
 
