@@ -183,15 +183,19 @@ impl Archive {
     }
 
     fn long_name(&mut self, size: u64, at: u64) -> Result<Content, BundleError> {
-        // One more for the NUL at its end.
-        within("bytes in one path", size, PATH_MAX as u64 + 1)?;
+        // Its last byte is a NUL.
+        within("bytes in one path", size.saturating_sub(1), PATH_MAX as u64)?;
         let first = self.pending.long_name.is_none() && self.pending.records.is_none();
         self.pend(first, at)?;
         Ok(Content::LongName)
     }
 
     fn long_link(&mut self, size: u64, at: u64) -> Result<Content, BundleError> {
-        within("bytes in one link's target", size, PATH_MAX as u64 + 1)?;
+        within(
+            "bytes in one link's target",
+            size.saturating_sub(1),
+            PATH_MAX as u64,
+        )?;
         let first = !std::mem::replace(&mut self.pending.long_link, true);
         self.pend(first && self.pending.records.is_none(), at)?;
         Ok(Content::LongLink)
