@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::clock::Clock;
 use crate::registry::RegistryAuth;
+use crate::vault::VaultConfig;
 
 /// The account calls belong to when their access key is not listed.
 pub(crate) const DEFAULT_ACCOUNT: &str = "123456789012";
@@ -33,6 +34,8 @@ pub struct Config {
     pub tags_move_revision: bool,
     /// Who may use the registry. The token `GetAuthorizationToken` hands out is accepted with every kind.
     pub registry_auth: RegistryAuth,
+    /// A Vault beside the cloud.
+    pub vault: Option<VaultConfig>,
     /// Time.
     pub clock: Clock,
 }
@@ -51,6 +54,7 @@ impl Default for Config {
             quotas: Quotas::default(),
             tags_move_revision: false,
             registry_auth: RegistryAuth::Open,
+            vault: None,
             clock: Clock::system(),
         }
     }

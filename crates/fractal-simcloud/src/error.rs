@@ -34,6 +34,9 @@ pub enum SimError {
         /// The parser's reason.
         source: serde_json::Error,
     },
+    /// No key could be made.
+    #[error("the system gave no randomness for a key")]
+    Key,
 }
 
 impl SimError {

@@ -68,6 +68,11 @@ impl Bound {
 }
 
 impl Listener {
+    /// `http://host:port`.
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// Stops accepting, and waits a bounded time for open exchanges.
     pub(crate) async fn stop(mut self) {
         let _ = self.stopping.send(true);

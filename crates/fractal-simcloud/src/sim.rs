@@ -13,9 +13,11 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::SimError;
 use crate::faults::Faults;
+use crate::front::Front;
 use crate::ledger::Ledger;
 use crate::registry::{Registry, Shelf, state_folder};
 use crate::server::{Bound, Listener};
+use crate::vault::{Vault, VaultConfig};
 
 /// Where a simulated cloud listens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +28,9 @@ pub struct Endpoints {
     pub registry: String,
     /// Ledger, faults, state and clock over HTTP.
     pub control: String,
+    /// Vault, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vault: Option<String>,
 }
 
 /// A running simulated cloud. Dropping it ends it at once; [`SimCloud::stop`] lets open exchanges finish.
@@ -33,6 +38,7 @@ pub struct SimCloud {
     aws: Arc<Aws>,
     listener: Listener,
     registry: Registry,
+    vault: Option<(Vault, Listener)>,
     endpoints: Endpoints,
     _owned: Option<TempDir>,
 }
@@ -68,11 +74,18 @@ impl SimCloud {
             ledger.clone(),
             faults.clone(),
         );
+        let front = Front {
+            ledger: ledger.clone(),
+            faults: faults.clone(),
+            clock: config.clock.clone(),
+        };
+        let vault = vault(config.vault.clone(), &front).await?;
         let aws = format!("http://{}", bound.address);
         let endpoints = Endpoints {
             control: format!("{aws}/_sim"),
             aws: aws.clone(),
             registry: registry.endpoint(),
+            vault: vault.as_ref().map(|(_, listener)| listener.endpoint()),
         };
         let service = Arc::new(Aws::new(
             config,
@@ -86,6 +99,7 @@ impl SimCloud {
             listener: bound.serve(Arc::clone(&service)),
             aws: service,
             registry,
+            vault,
             endpoints,
             _owned: owned,
         })
@@ -107,6 +121,12 @@ impl SimCloud {
     #[must_use]
     pub fn endpoints(&self) -> &Endpoints {
         &self.endpoints
+    }
+
+    /// The Vault, where there is one.
+    #[must_use]
+    pub fn vault(&self) -> Option<&Vault> {
+        self.vault.as_ref().map(|(vault, _)| vault)
     }
 
     /// Every call so far, the registry's included.
@@ -149,5 +169,21 @@ impl SimCloud {
     pub async fn stop(self) {
         self.listener.stop().await;
         self.registry.stop().await;
+        if let Some((_, listener)) = self.vault {
+            listener.stop().await;
+        }
     }
+}
+
+async fn vault(
+    config: Option<VaultConfig>,
+    front: &Front,
+) -> Result<Option<(Vault, Listener)>, SimError> {
+    let Some(config) = config else {
+        return Ok(None);
+    };
+    let bound = Bound::loopback(config.port).await?;
+    let vault = Vault::new(config, front.clone());
+    let listener = bound.serve(vault.service());
+    Ok(Some((vault, listener)))
 }
