@@ -7,6 +7,7 @@
 
 mod error;
 mod lint;
+mod made;
 mod object;
 mod order;
 mod overlay;

@@ -23,8 +23,8 @@ pub const UNSUPPORTED_ON_TARGET: Reason = Reason::new("UnsupportedOnTarget");
 /// No registry is mapped for the provider.
 const REGISTRY_UNRESOLVED: Reason = Reason::new("RegistryUnresolved");
 
-/// Facts kept in memory.
-const FACTS_MAX: usize = 64;
+/// Facts kept in memory: how many, and bytes of text in all of them.
+const FACTS_MAX: (usize, usize) = (64, 32 * 1024 * 1024);
 
 /// The process's view of registries.
 #[derive(Clone)]
@@ -157,7 +157,9 @@ impl Artifacts {
         let reading = facts::read(&self.registry, artifact, needs);
         let facts = Arc::new(self.asking(&artifact.reference, reading).await?);
         let mut all = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= FACTS_MAX {
+        let (most, heaviest) = FACTS_MAX;
+        let weight = |all: &[Known]| all.iter().map(|(_, facts)| facts.weight()).sum::<usize>();
+        while !all.is_empty() && (all.len() >= most || weight(&all) + facts.weight() > heaviest) {
             all.remove(0);
         }
         all.push((wanted, facts.clone()));

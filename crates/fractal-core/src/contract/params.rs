@@ -26,7 +26,9 @@ pub struct ParamError {
 }
 
 impl ParamError {
-    fn new(name: &str, expected: impl Into<String>, found: &Value) -> Self {
+    /// A parameter that is not of the form expected. A text in `found` is never repeated: it may be a secret.
+    #[must_use]
+    pub fn new(name: &str, expected: impl Into<String>, found: &Value) -> Self {
         Self {
             name: name.into(),
             expected: expected.into(),

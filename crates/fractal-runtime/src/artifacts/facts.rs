@@ -1,10 +1,12 @@
 //! Reading an artifact's facts: manifest, kind, and then one verified forward pass over the bytes that matter.
 
-use fractal_artifact::{CONFIG_MAX, ZipScanner, image_config, select_image, zip_facts};
+use fractal_artifact::{
+    BundleScanner, CONFIG_MAX, ZipScanner, image_config, select_image, zip_facts,
+};
 use fractal_core::artifact::detect::DetectError;
 use fractal_core::artifact::{
-    ArtifactKind, Descriptor, Detection, Digest, Facts, ImageFacts, ImageIndex, ImageManifest,
-    Manifest, detect,
+    ArtifactKind, BundleFacts, Descriptor, Detection, Digest, Facts, ImageFacts, ImageIndex,
+    ImageManifest, Manifest, detect,
 };
 use fractal_core::reconcile::{Artifact, Needs};
 use fractal_core::{Fault, Reason};
@@ -69,6 +71,7 @@ impl Reading<'_> {
         match (kind, manifest.layers.as_slice()) {
             (ArtifactKind::Container, _) => self.image(&self.artifact.digest, manifest).await,
             (ArtifactKind::FunctionZip, [layer]) => self.zip(layer).await,
+            (ArtifactKind::Manifests, [layer]) => self.bundle(layer).await,
             _ => Err(self.unsupported(kind, &because)),
         }
     }
@@ -179,17 +182,45 @@ impl Reading<'_> {
         }))
     }
 
-    async fn zip(&self, layer: &Descriptor) -> Result<Facts, Fault> {
+    fn fits(&self, layer: &Descriptor, what: &str, next: &str) -> Result<(), Fault> {
         let max = self.needs.size_max;
-        if layer.size > max {
-            let what = format!(
-                "the zip has {} bytes, this target takes at most {max} unpacked",
-                layer.size
-            );
-            return Err(Fault::terminal(Reason::new("TooLargeForTarget"), what)
-                .at(&self.artifact.reference)
-                .next("publish a smaller zip, or a container image"));
+        if layer.size <= max {
+            return Ok(());
         }
+        let what = format!(
+            "the {what} has {} bytes, this target takes at most {max}",
+            layer.size
+        );
+        Err(Fault::terminal(Reason::new("TooLargeForTarget"), what)
+            .at(&self.artifact.reference)
+            .next(next))
+    }
+
+    async fn bundle(&self, layer: &Descriptor) -> Result<Facts, Fault> {
+        self.fits(
+            layer,
+            "bundle",
+            "leave out of .fractal/ what is no manifest",
+        )?;
+        let mut scanner = BundleScanner::new();
+        let mut bytes = self.registry.blob(&self.artifact.reference, layer).await?;
+        while let Some(piece) = bytes.next().await.transpose()? {
+            scanner.push(&piece);
+            if scanner.has_failed() {
+                break;
+            }
+        }
+        let files = scanner
+            .finish(layer.size)
+            .map_err(|error| Fault::from(error).at(&self.artifact.reference))?;
+        Ok(Facts::Bundle(BundleFacts {
+            layer: layer.clone(),
+            files,
+        }))
+    }
+
+    async fn zip(&self, layer: &Descriptor) -> Result<Facts, Fault> {
+        self.fits(layer, "zip", "publish a smaller zip, or a container image")?;
         let mut scanner = ZipScanner::new();
         let mut bytes = self.registry.blob(&self.artifact.reference, layer).await?;
         while let Some(piece) = bytes.next().await.transpose()? {

@@ -1,0 +1,238 @@
+//! An object as it is, against what applying would make of it.
+
+use fractal_core::artifact::Digest;
+use serde_json::{Map, Value};
+
+use crate::api::MANAGER;
+use crate::observed::Change;
+
+/// Metadata that the API server sets by itself.
+const SERVER: [&str; 7] = [
+    "managedFields",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "uid",
+    "selfLink",
+    "deletionTimestamp",
+];
+/// Longest value shown of a field, in characters.
+const SHOWN: usize = 120;
+
+/// What would change; empty where applying changes nothing. Fields that would only change hands count too.
+pub(crate) fn changes(live: &Value, dry: &Value) -> Vec<Change> {
+    let secret = live.get("kind").and_then(Value::as_str) == Some("Secret");
+    let mut changes = Vec::new();
+    for key in keys(live, dry) {
+        if key == "status" {
+            continue;
+        }
+        let path = Path {
+            text: key.clone(),
+            secret: secret && (key == "data" || key == "stringData"),
+        };
+        compare(&path, live.get(&key), dry.get(&key), &mut changes);
+    }
+    if changes.is_empty() && owned(live) != owned(dry) {
+        changes.push(Change {
+            path: "metadata.managedFields".to_owned(),
+            from: None,
+            to: Some("the fields this agent manages".to_owned()),
+        });
+    }
+    changes
+}
+
+/// The fields this agent manages, as the API server remembers them.
+fn owned(object: &Value) -> Option<&Value> {
+    managers(object)
+        .find(|entry| is(entry, "manager", MANAGER) && is(entry, "operation", "Apply"))
+        .and_then(|entry| entry.get("fieldsV1"))
+}
+
+/// Whether this agent has applied it.
+pub(crate) fn is_managed(object: &Value) -> bool {
+    owned(object).is_some()
+}
+
+/// Whether this agent manages `spec.replicas`.
+pub(crate) fn owns_replicas(object: &Value) -> bool {
+    owned(object).is_some_and(|fields| fields.pointer("/f:spec/f:replicas").is_some())
+}
+
+/// Whether every field of `manager` was written by an update: by hand, mostly. What was applied is wanted by someone.
+pub(crate) fn only_updates(object: &Value, manager: &str) -> bool {
+    let mut theirs = managers(object).filter(|entry| is(entry, "manager", manager));
+    theirs.all(|entry| is(entry, "operation", "Update"))
+}
+
+/// Whether an autoscaler of whoever's has set the replicas.
+pub(crate) fn is_scaled(object: &Value) -> bool {
+    managers(object).any(|entry| {
+        is(entry, "subresource", "scale") && is(entry, "manager", "kube-controller-manager")
+    })
+}
+
+fn managers(object: &Value) -> impl Iterator<Item = &Value> {
+    let entries = object.pointer("/metadata/managedFields");
+    entries.and_then(Value::as_array).into_iter().flatten()
+}
+
+fn is(entry: &Value, key: &str, value: &str) -> bool {
+    entry.get(key).and_then(Value::as_str) == Some(value)
+}
+
+/// A mark of an object that its status, and what controllers note down beside it, leave alone.
+pub(crate) fn mark(object: &Value) -> String {
+    let mut object = object.clone();
+    if let Some(object) = object.as_object_mut() {
+        object.remove("status");
+    }
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        for key in SERVER.iter().filter(|key| **key != "uid") {
+            metadata.remove(*key);
+        }
+        if let Some(annotations) = metadata
+            .get_mut("annotations")
+            .and_then(Value::as_object_mut)
+        {
+            annotations.remove("deployment.kubernetes.io/revision");
+        }
+    }
+    let digest = Digest::sha256(object.to_string());
+    digest.hex().chars().take(32).collect()
+}
+
+#[derive(Clone)]
+struct Path {
+    text: String,
+    secret: bool,
+}
+
+impl Path {
+    fn key(&self, key: &str) -> Self {
+        let text = if key.contains('.') || key.contains('/') {
+            format!("{}[{key}]", self.text)
+        } else {
+            format!("{}.{key}", self.text)
+        };
+        Self {
+            text,
+            secret: self.secret,
+        }
+    }
+
+    fn item(&self, index: usize, item: Option<&Value>) -> Self {
+        let name = item
+            .and_then(|item| item.get("name"))
+            .and_then(Value::as_str);
+        let text = name.map_or_else(
+            || format!("{}[{index}]", self.text),
+            |name| format!("{}[{name}]", self.text),
+        );
+        Self {
+            text,
+            secret: self.secret,
+        }
+    }
+}
+
+fn compare(path: &Path, from: Option<&Value>, to: Option<&Value>, changes: &mut Vec<Change>) {
+    if from == to {
+        return;
+    }
+    match (from, to) {
+        (Some(Value::Object(a)), Some(Value::Object(b))) => maps(path, a, b, changes),
+        (Some(Value::Array(a)), Some(Value::Array(b))) => {
+            for index in 0..a.len().max(b.len()) {
+                let (a, b) = (a.get(index), b.get(index));
+                compare(&path.item(index, b.or(a)), a, b, changes);
+            }
+        }
+        (from, to) => changes.push(Change {
+            path: path.text.clone(),
+            from: from.map(|value| shown(path, value)),
+            to: to.map(|value| shown(path, value)),
+        }),
+    }
+}
+
+fn maps(path: &Path, a: &Map<String, Value>, b: &Map<String, Value>, changes: &mut Vec<Change>) {
+    let metadata = path.text == "metadata";
+    let names = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key)));
+    for key in names.filter(|key| !metadata || !SERVER.contains(&key.as_str())) {
+        compare(&path.key(key), a.get(key), b.get(key), changes);
+    }
+}
+
+fn keys(a: &Value, b: &Value) -> Vec<String> {
+    let of = |value: &Value| -> Vec<String> {
+        value
+            .as_object()
+            .map(|map| map.keys().cloned().collect())
+            .unwrap_or_default()
+    };
+    let mut all = of(a);
+    all.extend(of(b).into_iter().filter(|key| a.get(key).is_none()));
+    all
+}
+
+/// A value as people see it: what a Secret holds never.
+fn shown(path: &Path, value: &Value) -> String {
+    if path.secret {
+        return "<secret>".to_owned();
+    }
+    let text = value.to_string();
+    match text.char_indices().nth(SHOWN) {
+        None => text,
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn paths(live: &Value, dry: &Value) -> Vec<String> {
+        changes(live, dry).into_iter().map(|it| it.path).collect()
+    }
+
+    #[test]
+    fn status_and_the_servers_own_metadata_are_no_change() {
+        let live = json!({ "kind": "Service", "metadata": { "name": "a", "resourceVersion": "1", "uid": "x" }, "status": { "a": 1 } });
+        let dry = json!({ "kind": "Service", "metadata": { "name": "a", "resourceVersion": "1", "uid": "x", "generation": 2 } });
+        assert_eq!(changes(&live, &dry), []);
+    }
+
+    #[test]
+    fn a_change_says_where_by_the_containers_name() {
+        let of = |image| json!({ "spec": { "containers": [{ "name": "app", "image": image }], "replicas": 1 } });
+        let mut dry = of("b");
+        dry["metadata"] = json!({ "labels": { "a.b/c": "d" } });
+        assert_eq!(
+            paths(&of("a"), &dry),
+            ["spec.containers[app].image", "metadata"]
+        );
+    }
+
+    #[test]
+    fn a_secrets_data_is_never_shown() {
+        let of = |value| json!({ "kind": "Secret", "data": { "password": value } });
+        let changes = changes(&of("aHVudGVyMg=="), &of("aHVudGVyMw=="));
+        let shown = format!("{changes:?}");
+        assert!(
+            shown.contains("data.password") && !shown.contains("aHVud"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn fields_that_change_hands_are_a_change() {
+        let of = |fields: Value| json!({ "metadata": { "managedFields": [{ "manager": MANAGER, "operation": "Apply", "fieldsV1": fields }] } });
+        let (live, dry) = (of(json!({ "f:spec": { "f:replicas": {} } })), of(json!({})));
+        assert_eq!(paths(&live, &dry), ["metadata.managedFields"]);
+        assert!(owns_replicas(&live) && !owns_replicas(&dry));
+    }
+}

@@ -1,0 +1,497 @@
+//! Reading what there is: the inventory, the objects wanted, and those not wanted any more. Writes nothing but dry runs.
+
+use fractal_core::artifact::Digest;
+use fractal_core::reconcile::{At, Owner};
+use serde_json::Value;
+
+use crate::api::{Api, Apply, Kinds, Resource};
+use crate::compare;
+use crate::desired::{Desired, Wanted};
+use crate::error::Error;
+use crate::health::{self, Standing};
+use crate::inventory::{self, Entry};
+use crate::marks::{self, OWNER, PRUNE, RUN};
+use crate::observed::{Gap, Inventory, Live, Observed, Sight, Stray};
+use crate::place::{Memo, Place};
+
+/// The calls, and what is known of the cluster's kinds.
+pub(crate) struct Cluster {
+    pub(crate) api: Api,
+    pub(crate) kinds: Kinds,
+}
+
+/// How an object is reached.
+pub(crate) enum Reach {
+    /// The cluster serves its kind.
+    Served(Resource),
+    /// It will, once the objects wanted are there.
+    Defined(Resource),
+    /// It does not.
+    Unknown,
+}
+
+impl Cluster {
+    pub(crate) async fn observe(
+        &self,
+        at: &At<Place, Memo>,
+        desired: Option<&Desired>,
+    ) -> Result<Observed, Error> {
+        let (inventory, mut marks) = self.inventory(at).await?;
+        let mut sights = Vec::new();
+        if let Some(desired) = desired {
+            let mut look = Look {
+                at,
+                desired,
+                listed: inventory.entries(),
+                absent_namespaces: Vec::new(),
+            };
+            for wanted in &desired.wanted {
+                let (sight, live) = self.sight(&mut look, wanted).await?;
+                marks.extend(mark(&sight.entry, live.as_ref()));
+                sights.push(sight);
+            }
+        }
+        let mut strays = Vec::new();
+        for entry in inventory.entries() {
+            if sights.iter().any(|sight| sight.entry == *entry) {
+                continue;
+            }
+            let live = self.live(desired, entry).await?;
+            marks.extend(mark(entry, live.as_ref()));
+            strays.push(Stray {
+                entry: entry.clone(),
+                goes: live.as_ref().and_then(|it| marks::annotation(it, PRUNE)) == Some("true"),
+                live: live.as_ref().map(seen),
+            });
+        }
+        marks.sort();
+        Ok(Observed {
+            inventory,
+            sights,
+            strays,
+            stamp: stamp(&marks),
+        })
+    }
+
+    async fn inventory(&self, at: &At<Place, Memo>) -> Result<(Inventory, Vec<String>), Error> {
+        let name = inventory::name(&at.owner);
+        let resource = Resource::config_maps();
+        let Some(object) = self
+            .api
+            .get(&resource, Some(&at.place.namespace), &name)
+            .await?
+        else {
+            return Ok((Inventory::Absent, Vec::new()));
+        };
+        let live = seen(&object);
+        if live.owner.as_deref() != Some(&at.owner.marker()) {
+            return Ok((Inventory::Foreign { marker: live.owner }, Vec::new()));
+        }
+        let mark = format!("inventory {}", compare::mark(&object));
+        let inventory = match inventory::entries(&object) {
+            Err(why) => Inventory::Unreadable(why),
+            Ok(entries) => {
+                let mut wanted = inventory::object(&at.owner, &at.place, &entries);
+                marks::mark(&mut wanted, &at.owner, None, None);
+                Inventory::Ours {
+                    touched: !contains(&object, &wanted),
+                    entries,
+                    uid: live.uid,
+                    deleting: live.deleting,
+                }
+            }
+        };
+        Ok((inventory, vec![mark]))
+    }
+
+    /// How an entry is reached.
+    pub(crate) async fn reach(
+        &self,
+        desired: Option<&Desired>,
+        entry: &Entry,
+    ) -> Result<Reach, Error> {
+        let served = self
+            .kinds
+            .resource(&self.api, &entry.api_version, &entry.kind)
+            .await?;
+        if let Some(resource) = served {
+            return Ok(Reach::Served(resource));
+        }
+        let defines = desired.map(|desired| desired.defines.as_slice());
+        let defined = defines.unwrap_or_default().iter().find(|resource| {
+            resource.kind == entry.kind && resource.api_version() == entry.api_version
+        });
+        Ok(defined.map_or(Reach::Unknown, |resource| Reach::Defined(resource.clone())))
+    }
+
+    /// An object of the inventory as it is. One whose kind is gone is gone with it.
+    async fn live(&self, desired: Option<&Desired>, entry: &Entry) -> Result<Option<Value>, Error> {
+        match self.reach(desired, entry).await? {
+            Reach::Served(resource) => {
+                let namespace = entry.namespace.as_deref();
+                self.api.get(&resource, namespace, &entry.name).await
+            }
+            Reach::Defined(_) | Reach::Unknown => Ok(None),
+        }
+    }
+
+    async fn sight(
+        &self,
+        look: &mut Look<'_>,
+        wanted: &Wanted,
+    ) -> Result<(Sight, Option<Value>), Error> {
+        let mut entry = wanted.entry.clone();
+        let resource = match self.reach(Some(look.desired), &entry).await? {
+            Reach::Served(resource) => resource,
+            Reach::Defined(resource) => {
+                if !resource.namespaced {
+                    entry.namespace = None;
+                }
+                return Ok((absent(entry, Gap::Later), None));
+            }
+            Reach::Unknown => {
+                let error = Error::KindUnknown {
+                    kind: entry.kind.clone(),
+                    api_version: entry.api_version.clone(),
+                };
+                return Ok((absent(entry, refused(error)), None));
+            }
+        };
+        if !resource.namespaced {
+            entry.namespace = None;
+        }
+        let namespace = entry.namespace.clone();
+        if namespace
+            .as_ref()
+            .is_some_and(|it| look.absent_namespaces.contains(it))
+        {
+            return Ok((absent(entry, Gap::Later), None));
+        }
+        let mut object = applied(wanted, &entry, &look.at.owner);
+        let live = self
+            .api
+            .get(&resource, namespace.as_deref(), &entry.name)
+            .await?;
+        if live.is_none() && entry.group().is_empty() && entry.kind == "Namespace" {
+            look.absent_namespaces.push(entry.name.clone());
+        }
+        let scaled = match &live {
+            Some(live) => self.is_others(&resource, &object, live).await?,
+            None => false,
+        };
+        if scaled {
+            without_replicas(&mut object);
+        }
+        let gap = self
+            .gap(look, wanted, &resource, &entry, &object, live.as_ref())
+            .await?;
+        let standing = match &live {
+            None => Standing::Progressing(format!("{entry}: not there yet")),
+            Some(live) => self.standing(&entry, live).await?,
+        };
+        let sight = Sight {
+            entry,
+            live: live.as_ref().map(seen),
+            gap,
+            scaled,
+            standing,
+        };
+        Ok((sight, live))
+    }
+
+    /// What stands between an object wanted and an object there: asked of the API server, which knows all defaults.
+    async fn gap(
+        &self,
+        look: &Look<'_>,
+        wanted: &Wanted,
+        resource: &Resource,
+        entry: &Entry,
+        object: &Value,
+        live: Option<&Value>,
+    ) -> Result<Gap, Error> {
+        let Some(live) = live else {
+            return Ok(match self.ask(resource, object, false).await {
+                Ok(_) => Gap::Absent,
+                Err(error) => self.refusal(error),
+            });
+        };
+        let state = seen(live);
+        if !state.is_ours(&look.at.owner.marker(), look.listed.contains(entry)) {
+            return Ok(if entry.is_shared() {
+                Gap::None
+            } else {
+                Gap::Foreign
+            });
+        }
+        if state.deleting {
+            return Ok(Gap::None);
+        }
+        if let Some(run) = &wanted.run
+            && state.run.as_deref() == Some(run.as_str())
+        {
+            return Ok(Gap::None);
+        }
+        if let Some(replicas) = self.handed_over(resource, object, live).await? {
+            return Ok(Gap::HandOver { replicas });
+        }
+        self.difference(resource, entry, object, live).await
+    }
+
+    async fn difference(
+        &self,
+        resource: &Resource,
+        entry: &Entry,
+        object: &Value,
+        live: &Value,
+    ) -> Result<Gap, Error> {
+        let (answer, force) = match self.ask(resource, object, false).await {
+            Err(Error::Call(failure)) => match failure.contested() {
+                None => (Err(Error::Call(failure)), false),
+                Some(contested) => {
+                    let applied: Vec<_> = contested
+                        .iter()
+                        .filter(|it| !compare::only_updates(live, &it.manager))
+                        .collect();
+                    if !applied.is_empty() {
+                        let mut managers: Vec<_> =
+                            applied.iter().map(|it| it.manager.clone()).collect();
+                        managers.dedup();
+                        return Ok(refused(Error::Conflict {
+                            object: entry.to_string(),
+                            managers,
+                            fields: applied.iter().map(|it| it.field.clone()).collect(),
+                        }));
+                    }
+                    (self.ask(resource, object, true).await, true)
+                }
+            },
+            other => (other, false),
+        };
+        match answer {
+            Ok(dry) => {
+                let changes = compare::changes(live, &dry);
+                Ok(if changes.is_empty() {
+                    Gap::None
+                } else {
+                    Gap::Differs { force, changes }
+                })
+            }
+            Err(Error::Call(failure)) if failure.immutable().is_some() => {
+                Ok(Gap::Immutable(failure.immutable().unwrap_or_default()))
+            }
+            Err(error) => Ok(self.refusal(error)),
+        }
+    }
+
+    async fn ask(&self, resource: &Resource, object: &Value, force: bool) -> Result<Value, Error> {
+        self.api.apply(resource, object, Apply::Ask { force }).await
+    }
+
+    /// What the API server refuses is an observation; that it cannot be asked is not.
+    fn refusal(&self, error: Error) -> Gap {
+        match error {
+            Error::Call(failure) => match failure.missing_namespace() {
+                Some(namespace) => refused(Error::NamespaceMissing(namespace.to_owned())),
+                None => refused(Error::Call(failure)),
+            },
+            other => refused(other),
+        }
+    }
+
+    /// Whether someone else's autoscaler has taken the replicas that the component sets.
+    async fn is_others(
+        &self,
+        resource: &Resource,
+        object: &Value,
+        live: &Value,
+    ) -> Result<bool, Error> {
+        if object.pointer("/spec/replicas").is_none() || !compare::is_scaled(live) {
+            return Ok(false);
+        }
+        let text = |pointer| live.pointer(pointer).and_then(Value::as_str);
+        let (Some(namespace), Some(name)) = (text("/metadata/namespace"), text("/metadata/name"))
+        else {
+            return Ok(false);
+        };
+        self.is_scaled(namespace, &resource.kind, name).await
+    }
+
+    /// Whether our replicas are to go to an autoscaler, and how many there are.
+    async fn handed_over(
+        &self,
+        resource: &Resource,
+        object: &Value,
+        live: &Value,
+    ) -> Result<Option<i64>, Error> {
+        let scales = object.pointer("/spec/template").is_some()
+            && object.pointer("/spec/replicas").is_none()
+            && compare::owns_replicas(live);
+        let text = |pointer| live.pointer(pointer).and_then(Value::as_str);
+        let (Some(namespace), Some(name), true) =
+            (text("/metadata/namespace"), text("/metadata/name"), scales)
+        else {
+            return Ok(None);
+        };
+        let scaled = self.is_scaled(namespace, &resource.kind, name).await?;
+        Ok(live
+            .pointer("/spec/replicas")
+            .and_then(Value::as_i64)
+            .filter(|_| scaled))
+    }
+
+    /// Whether an autoscaler, whoever's, has this workload.
+    async fn is_scaled(&self, namespace: &str, kind: &str, name: &str) -> Result<bool, Error> {
+        let all = self
+            .api
+            .list(&Resource::autoscalers(), Some(namespace), "")
+            .await?;
+        Ok(all.iter().any(|scaler| {
+            let target = |key| {
+                let target = scaler.pointer("/spec/scaleTargetRef");
+                target.and_then(|target| target.get(key)?.as_str())
+            };
+            target("kind") == Some(kind) && target("name") == Some(name)
+        }))
+    }
+
+    /// Where an object stands; of a workload that does not run, with the reason and log of the pod that fails.
+    async fn standing(&self, entry: &Entry, live: &Value) -> Result<Standing, Error> {
+        let standing = health::standing(live);
+        if standing == Standing::Ready {
+            return Ok(standing);
+        }
+        let (Some(selector), Some(namespace)) = (health::looks_at(live), &entry.namespace) else {
+            return Ok(named(entry, standing));
+        };
+        let pods = self
+            .api
+            .list(&Resource::pods(), Some(namespace), &selector)
+            .await;
+        // That the pods may not be read is no reason to fail: it only tells less.
+        let Some(found) = pods.ok().and_then(health::diagnose) else {
+            return Ok(named(entry, standing));
+        };
+        let log = match (&found.container, found.has_log) {
+            (Some(container), true) => {
+                let log = self
+                    .api
+                    .log(namespace, &found.pod, container, found.restarted)
+                    .await;
+                log.unwrap_or_default()
+            }
+            _ => String::new(),
+        };
+        Ok(Standing::Failed {
+            reason: found.reason,
+            why: found.text(&log),
+            next: found.next(),
+        })
+    }
+}
+
+/// What one look at a component goes by.
+struct Look<'a> {
+    at: &'a At<Place, Memo>,
+    desired: &'a Desired,
+    /// What the inventory lists.
+    listed: &'a [Entry],
+    /// Namespaces that are wanted and not there yet: nothing in them can be tried.
+    absent_namespaces: Vec<String>,
+}
+
+impl Inventory {
+    fn entries(&self) -> &[Entry] {
+        match self {
+            Self::Ours { entries, .. } => entries,
+            Self::Absent | Self::Foreign { .. } | Self::Unreadable(_) => &[],
+        }
+    }
+}
+
+/// The object as it is applied: in its namespace, with our marks.
+pub(crate) fn applied(wanted: &Wanted, entry: &Entry, owner: &Owner) -> Value {
+    let mut object = wanted.object.clone();
+    if let (Some(namespace), Some(metadata)) = (
+        &entry.namespace,
+        object.get_mut("metadata").and_then(Value::as_object_mut),
+    ) {
+        metadata.insert("namespace".to_owned(), namespace.clone().into());
+    }
+    marks::mark(
+        &mut object,
+        owner,
+        wanted.digest.as_ref(),
+        wanted.run.as_ref(),
+    );
+    object
+}
+
+/// The object without a replica count: an autoscaler has it.
+pub(crate) fn without_replicas(object: &mut Value) {
+    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.remove("replicas");
+    }
+}
+
+fn absent(entry: Entry, gap: Gap) -> Sight {
+    Sight {
+        standing: Standing::Progressing(format!("{entry}: not there yet")),
+        entry,
+        live: None,
+        gap,
+        scaled: false,
+    }
+}
+
+fn refused(error: Error) -> Gap {
+    Gap::Refused(Box::new(error.into()))
+}
+
+fn named(entry: &Entry, standing: Standing) -> Standing {
+    match standing {
+        Standing::Failed { reason, why, next } => Standing::Failed {
+            reason,
+            why: format!("{entry}: {why}"),
+            next,
+        },
+        Standing::Progressing(why) => {
+            Standing::Progressing(format!("{} {}: {why}", entry.kind, entry.name))
+        }
+        Standing::Ready => Standing::Ready,
+    }
+}
+
+fn seen(object: &Value) -> Live {
+    let text = |pointer| object.pointer(pointer).and_then(Value::as_str);
+    Live {
+        uid: text("/metadata/uid").unwrap_or_default().to_owned(),
+        owner: marks::annotation(object, OWNER).map(str::to_owned),
+        managed: compare::is_managed(object),
+        run: marks::annotation(object, RUN).map(str::to_owned),
+        deleting: text("/metadata/deletionTimestamp").is_some(),
+    }
+}
+
+/// Whether everything of `part` is in `whole`.
+fn contains(whole: &Value, part: &Value) -> bool {
+    match (whole, part) {
+        (Value::Object(whole), Value::Object(part)) => part
+            .iter()
+            .all(|(key, part)| whole.get(key).is_some_and(|whole| contains(whole, part))),
+        (whole, part) => whole == part,
+    }
+}
+
+/// What an object contributes to the stamp. Secrets are left out: they are never listed, and a new one has a new name.
+pub(crate) fn mark(entry: &Entry, live: Option<&Value>) -> Option<String> {
+    let live = live?;
+    if entry.group().is_empty() && entry.kind == "Secret" {
+        return None;
+    }
+    Some(format!("{entry} {}", compare::mark(live)))
+}
+
+/// The stamp of sorted marks.
+pub(crate) fn stamp(marks: &[String]) -> String {
+    Digest::sha256(marks.join("\n")).hex().to_owned()
+}

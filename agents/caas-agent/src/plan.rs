@@ -1,0 +1,319 @@
+//! What stands between what is wanted and what there is, as steps.
+
+use fractal_core::Fault;
+use fractal_core::reconcile::{At, Plan};
+
+use crate::desired::{Desired, Wanted};
+use crate::error::Error;
+use crate::health::Standing;
+use crate::inventory::{self, Entry};
+use crate::observed::{Gap, Inventory, Observed, Sight, Stray};
+use crate::place::{Memo, Place};
+
+mod step;
+
+pub use step::Step;
+
+/// The plan.
+pub(crate) fn plan(
+    at: &At<Place, Memo>,
+    desired: Option<&Desired>,
+    observed: &Observed,
+) -> Result<Plan<Step>, Error> {
+    let inventory = Listed::of(at, &observed.inventory)?;
+    match desired {
+        None => absence(at, &inventory, observed),
+        Some(desired) => presence(at, desired, &inventory, observed),
+    }
+}
+
+/// What the inventory says, once it is one of ours.
+struct Listed<'a> {
+    entries: &'a [Entry],
+    uid: Option<&'a str>,
+    deleting: bool,
+    touched: bool,
+}
+
+impl<'a> Listed<'a> {
+    fn of(at: &At<Place, Memo>, inventory: &'a Inventory) -> Result<Self, Error> {
+        let name = || {
+            let name = inventory::name(&at.owner);
+            format!("ConfigMap {}/{name}", at.place.namespace)
+        };
+        match inventory {
+            Inventory::Absent => Ok(Self {
+                entries: &[],
+                uid: None,
+                deleting: false,
+                touched: false,
+            }),
+            Inventory::Foreign { marker } => Err(Error::Foreign {
+                object: name(),
+                marker: marker.clone(),
+            }),
+            Inventory::Unreadable(why) => Err(unreadable(&name(), why)),
+            Inventory::Ours {
+                entries,
+                uid,
+                deleting,
+                touched,
+            } => Ok(Self {
+                entries,
+                uid: Some(uid),
+                deleting: *deleting,
+                touched: *touched,
+            }),
+        }
+    }
+}
+
+fn unreadable(object: &str, why: &str) -> Error {
+    let fault = Fault::blocked(
+        fractal_core::Reason::new("InventoryUnreadable"),
+        format!("the inventory {object} cannot be read"),
+    )
+    .because(why)
+    .next("put its list back, or delete the ConfigMap: what is wanted is found again, what was dropped meanwhile stays and has to be deleted by hand");
+    Error::Fault(fault)
+}
+
+/// Everything of ours goes, the last made first; then the inventory.
+fn absence(
+    at: &At<Place, Memo>,
+    listed: &Listed<'_>,
+    observed: &Observed,
+) -> Result<Plan<Step>, Error> {
+    let prunes = prunes(at, &observed.strays)?;
+    match (prunes, listed.uid) {
+        (Pruning::Steps(steps), _) => Ok(Plan::steps(steps)),
+        (Pruning::Wait(reason), _) => Ok(Plan::Wait(reason)),
+        (Pruning::Done, _) if listed.deleting => {
+            Ok(Plan::Wait("the inventory is being deleted".to_owned()))
+        }
+        (Pruning::Done, Some(uid)) => Ok(Plan::step(Step::Forget {
+            uid: uid.to_owned(),
+        })),
+        (Pruning::Done, None) => Ok(Plan::InSync),
+    }
+}
+
+fn presence(
+    at: &At<Place, Memo>,
+    desired: &Desired,
+    listed: &Listed<'_>,
+    observed: &Observed,
+) -> Result<Plan<Step>, Error> {
+    refuse(at, observed)?;
+    if listed.deleting {
+        return Ok(Plan::Wait("the inventory is being deleted".to_owned()));
+    }
+    if let Some(entry) = deleting(&observed.sights) {
+        return Ok(Plan::Wait(format!("{entry} is being deleted")));
+    }
+    // What may exist is listed before it does.
+    let wanted: Vec<Entry> = observed
+        .sights
+        .iter()
+        .filter(|it| is_listed(it))
+        .map(|it| it.entry.clone())
+        .collect();
+    if let Some(entries) = union(listed, &wanted) {
+        let later = observed.sights.iter().filter(|it| it.gap != Gap::None);
+        return Ok(Plan::Apply {
+            now: vec![Step::Record { entries }],
+            later: later.map(|it| format!("apply {}", it.entry)).collect(),
+        });
+    }
+    let pairs: Vec<_> = desired.wanted.iter().zip(&observed.sights).collect();
+    if let Some(plan) = applying(at, &pairs)? {
+        return Ok(plan);
+    }
+    match prunes(at, &observed.strays)? {
+        Pruning::Steps(steps) => return Ok(Plan::steps(steps)),
+        Pruning::Wait(reason) => return Ok(Plan::Wait(reason)),
+        Pruning::Done => {}
+    }
+    // Nothing is left of what is not wanted: only now is it forgotten.
+    if listed.entries.len() != wanted.len() || listed.touched {
+        return Ok(Plan::step(Step::Record { entries: wanted }));
+    }
+    Ok(Plan::InSync)
+}
+
+/// Anything that can never be, or belongs to others, stops the whole component before its first write.
+fn refuse(at: &At<Place, Memo>, observed: &Observed) -> Result<(), Error> {
+    for sight in &observed.sights {
+        match &sight.gap {
+            Gap::Refused(fault) => return Err(Error::Fault((**fault).clone())),
+            Gap::Foreign => {
+                return Err(Error::Foreign {
+                    object: sight.entry.to_string(),
+                    marker: sight.live.as_ref().and_then(|live| live.owner.clone()),
+                });
+            }
+            Gap::Immutable(why) if sight.entry.is_kept() => {
+                return Err(Error::Immutable {
+                    object: sight.entry.to_string(),
+                    why: why.clone(),
+                });
+            }
+            Gap::None
+            | Gap::Absent
+            | Gap::Later
+            | Gap::Differs { .. }
+            | Gap::Immutable(_)
+            | Gap::HandOver { .. } => {}
+        }
+    }
+    let _ = at;
+    Ok(())
+}
+
+/// Shared objects that someone else made are not ours to list.
+fn is_listed(sight: &Sight) -> bool {
+    sight
+        .live
+        .as_ref()
+        .is_none_or(|live| !sight.entry.is_shared() || live.owner.is_some() && live.managed)
+}
+
+fn deleting(sights: &[Sight]) -> Option<&Entry> {
+    let gone = |sight: &&Sight| sight.live.as_ref().is_some_and(|live| live.deleting);
+    sights.iter().find(gone).map(|sight| &sight.entry)
+}
+
+/// The inventory with everything wanted, where it lacks some of it.
+fn union(listed: &Listed<'_>, wanted: &[Entry]) -> Option<Vec<Entry>> {
+    let lacking: Vec<_> = wanted
+        .iter()
+        .filter(|entry| !listed.entries.contains(entry))
+        .cloned()
+        .collect();
+    if lacking.is_empty() && listed.uid.is_some() {
+        return None;
+    }
+    let mut all = listed.entries.to_vec();
+    all.extend(lacking);
+    all.sort();
+    Some(all)
+}
+
+/// The steps of the first stage that is not done, or a wait until it is ready; nothing where all stages are done.
+fn applying(
+    at: &At<Place, Memo>,
+    pairs: &[(&Wanted, &Sight)],
+) -> Result<Option<Plan<Step>>, Error> {
+    let stages = pairs
+        .iter()
+        .map(|(wanted, _)| wanted.stage)
+        .max()
+        .unwrap_or(0);
+    for stage in 0..=stages {
+        let here = pairs.iter().filter(|(wanted, _)| wanted.stage == stage);
+        let mut now = Vec::new();
+        for (wanted, sight) in here.clone() {
+            now.extend(step(at, wanted, sight)?);
+        }
+        if !now.is_empty() {
+            let later = pairs
+                .iter()
+                .filter(|(wanted, sight)| wanted.stage > stage && sight.gap != Gap::None);
+            return Ok(Some(Plan::Apply {
+                now,
+                later: later
+                    .map(|(_, sight)| format!("apply {}", sight.entry))
+                    .collect(),
+            }));
+        }
+        // Namespaces and definitions have to be ready before what needs them; later stages need not wait for one another.
+        let unready = here
+            .clone()
+            .find(|(_, sight)| stage == 0 && sight.standing != Standing::Ready);
+        if let Some((_, sight)) = unready {
+            return Ok(Some(Plan::Wait(format!(
+                "{} is not ready yet",
+                sight.entry
+            ))));
+        }
+        if let Some((_, sight)) = here.clone().find(|(_, sight)| sight.gap == Gap::Later) {
+            return Ok(Some(Plan::Wait(format!(
+                "{} cannot be made yet",
+                sight.entry
+            ))));
+        }
+    }
+    Ok(None)
+}
+
+fn step(at: &At<Place, Memo>, wanted: &Wanted, sight: &Sight) -> Result<Option<Step>, Error> {
+    let object = sight.entry.clone();
+    let (digest, run) = (wanted.digest.clone(), wanted.run.clone());
+    Ok(match &sight.gap {
+        Gap::None | Gap::Later | Gap::Foreign | Gap::Refused(_) => None,
+        Gap::Absent if has_run(at, wanted, sight) => None,
+        Gap::Absent => Some(Step::Create {
+            object,
+            digest,
+            run,
+        }),
+        Gap::Differs { force, changes } => Some(Step::Update {
+            object,
+            digest,
+            run,
+            force: *force,
+            scaled: sight.scaled,
+            changes: changes.clone(),
+        }),
+        Gap::HandOver { replicas } => Some(Step::HandOver {
+            object,
+            replicas: *replicas,
+        }),
+        Gap::Immutable(why) => Some(Step::Replace {
+            object,
+            why: why.clone(),
+            uid: sight.live.as_ref().ok_or(Error::Unplanned)?.uid.clone(),
+        }),
+    })
+}
+
+/// Whether this very work was started before: that it is gone, by its TTL or by hand, is no reason to run it again.
+pub(crate) fn has_run(at: &At<Place, Memo>, wanted: &Wanted, sight: &Sight) -> bool {
+    let known = at.memo.runs.get(&sight.entry.to_string());
+    known.is_some_and(|run| run.made && Some(&run.hash) == wanted.run.as_ref())
+}
+
+/// What becomes of objects that are not wanted.
+enum Pruning {
+    Steps(Vec<Step>),
+    Wait(String),
+    Done,
+}
+
+fn prunes(at: &At<Place, Memo>, strays: &[Stray]) -> Result<Pruning, Error> {
+    let marker = at.owner.marker();
+    let mut steps = Vec::new();
+    let mut leaving = None;
+    // The last listed was made last.
+    for stray in strays.iter().rev() {
+        let Some(live) = &stray.live else { continue };
+        let stays = stray.entry.is_kept() && !stray.goes;
+        // What someone else has meanwhile is theirs.
+        if stays || !live.is_ours(&marker, true) {
+            continue;
+        }
+        if live.deleting {
+            leaving = Some(&stray.entry);
+            continue;
+        }
+        steps.push(Step::Prune {
+            object: stray.entry.clone(),
+            uid: live.uid.clone(),
+        });
+    }
+    Ok(match leaving {
+        _ if !steps.is_empty() => Pruning::Steps(steps),
+        Some(entry) => Pruning::Wait(format!("{entry} is being deleted")),
+        None => Pruning::Done,
+    })
+}
