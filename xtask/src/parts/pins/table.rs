@@ -76,7 +76,9 @@ pub(crate) const PARTS: &[Part] = &[
             ],
             module: include_str!("../../../parts/go/kubernetes/go.mod"),
             sums: include_str!("../../../parts/go/kubernetes/go.sum"),
-            linked: "-X k8s.io/component-base/version.gitVersion=v1.36.3 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36",
+            // What `kubectl version` and the API server say, and what clients call themselves.
+            linked: "-X k8s.io/component-base/version.gitVersion=v1.36.3 -X k8s.io/component-base/version.gitMajor=1 \
+                     -X k8s.io/component-base/version.gitMinor=36 -X k8s.io/client-go/pkg/version.gitVersion=v1.36.3",
             ..PUBLISHED
         }),
         programs: &[
