@@ -3,6 +3,7 @@
 //! A dev-dependency only. It never judges an agent by what the agent says of itself: the truth is the cloud's ledger.
 
 pub mod broken;
+pub mod cluster;
 pub mod conformance;
 pub mod content;
 pub mod reference;

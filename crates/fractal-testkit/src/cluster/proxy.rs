@@ -1,0 +1,1 @@
+//! A proxy in front of the API server.
