@@ -112,7 +112,7 @@ fn z02_z03_everything_but_files_and_folders_is_refused_by_name() {
         };
         let name = ".fractal/b.yaml".to_owned();
         let error = BundleError::Kind { name, kind };
-        assert_eq!(refused(&[special.clone()]), error);
+        assert_eq!(refused(std::slice::from_ref(&special)), error);
         // With a folder or a file of the same name behind it, and behind a name of its own.
         assert_eq!(
             refused(&[special.clone(), folder(".fractal/b.yaml/")]),

@@ -66,6 +66,10 @@ fn tars() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Overwrites bytes of headers; their checksums are made right again, so that the lies are read.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "stays within whole blocks, for tests only"
+)]
 fn damaged() -> impl Strategy<Value = Vec<u8>> {
     let change = (any::<prop::sample::Index>(), 0..512_usize, any::<u8>());
     (tars(), proptest::collection::vec(change, 0..3)).prop_map(|(mut tar, changes)| {
@@ -84,6 +88,11 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// The files that the `tar` crate finds below `.fractal/`.
+#[expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a check that is used by tests only"
+)]
 fn second(bytes: &[u8]) -> std::io::Result<BTreeMap<String, Vec<u8>>> {
     let mut files = BTreeMap::new();
     for entry in tar::Archive::new(bytes).entries()? {

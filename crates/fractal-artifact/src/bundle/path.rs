@@ -162,7 +162,7 @@ mod tests {
         let deep = |levels: usize| vec!["d"; levels].join("/");
         let folders = |length: usize| {
             let part = "p".repeat(250);
-            let path = vec![&*part; 5].join("/");
+            let path = [&*part; 5].join("/");
             path.chars().take(length).collect::<String>()
         };
         for (path, taken) in [
