@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::azure::AzureConfig;
 use crate::clock::Clock;
 use crate::registry::RegistryAuth;
 use crate::vault::VaultConfig;
@@ -34,6 +35,8 @@ pub struct Config {
     pub tags_move_revision: bool,
     /// Who may use the registry. The token `GetAuthorizationToken` hands out is accepted with every kind.
     pub registry_auth: RegistryAuth,
+    /// Azure's identities beside the cloud. Their tokens are for a registry with [`RegistryAuth::Azure`].
+    pub azure: Option<AzureConfig>,
     /// A Vault beside the cloud.
     pub vault: Option<VaultConfig>,
     /// Time.
@@ -54,6 +57,7 @@ impl Default for Config {
             quotas: Quotas::default(),
             tags_move_revision: false,
             registry_auth: RegistryAuth::Open,
+            azure: None,
             vault: None,
             clock: Clock::system(),
         }

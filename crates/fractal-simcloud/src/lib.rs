@@ -4,6 +4,7 @@
 //! Functions are never executed here, and nothing listens anywhere but on 127.0.0.1.
 
 mod aws;
+mod azure;
 mod clock;
 mod config;
 mod control;
@@ -22,6 +23,7 @@ mod vault;
 
 pub use crate::aws::lambda::Served;
 pub use crate::aws::s3::StagedObject;
+pub use crate::azure::{AcrAccess, AzureApplication, AzureConfig, Federation};
 pub use crate::clock::Clock;
 pub use crate::config::{Config, Identity, Quotas, Settling};
 pub use crate::error::SimError;

@@ -4,6 +4,7 @@
 //! repository, not the disk. Digests are SHA-256 only.
 
 mod access;
+mod acr;
 mod blobs;
 mod manifests;
 mod reply;
@@ -57,6 +58,15 @@ pub enum RegistryAuth {
         token_seconds: u64,
         /// Whether a token for pulling is given without name and password.
         anonymous_pull: bool,
+    },
+    /// Azure's: an Entra token is exchanged for a refresh token, and that for access tokens.
+    Azure {
+        /// What the registry calls itself, such as `fractal.azurecr.io`.
+        login_server: String,
+        /// Life of a refresh token.
+        refresh_seconds: u64,
+        /// Life of an access token.
+        access_seconds: u64,
     },
 }
 
@@ -253,10 +263,11 @@ impl Service for Core {
 impl Core {
     async fn perform(&self, route: Route, parts: Parts, body: &mut Incoming) -> Reply {
         let query = query_pairs(parts.uri.query().unwrap_or_default(), false);
-        if route.target == Target::Token {
+        if matches!(route.target, Target::Token | Target::Exchange) {
+            let tokens = &self.shelf.tokens;
             return self
                 .access
-                .token(&self.shelf.tokens, &parts, &query, body)
+                .token(tokens, &route.target, &parts, &query, body)
                 .await;
         }
         if let Err(challenge) = self.access.check(&self.shelf.tokens, &parts, &route) {
@@ -271,7 +282,7 @@ impl Core {
             repository: route.repository,
         };
         match route.target {
-            Target::Token | Target::Api => Reply::json(200, &json!({})),
+            Target::Token | Target::Exchange | Target::Api => Reply::json(200, &json!({})),
             Target::Catalog => self.catalog(&asked),
             Target::Blob(digest) => self.blob(&asked, &digest).await,
             Target::Uploads => self.start_upload(&asked, body).await,

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use crate::aws::Aws;
 use crate::aws::lambda::{Lambda, Served};
 use crate::aws::s3::{S3, StagedObject};
+use crate::azure::{Azure, AzureConfig};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::SimError;
@@ -28,6 +29,9 @@ pub struct Endpoints {
     pub registry: String,
     /// Ledger, faults, state and clock over HTTP.
     pub control: String,
+    /// Azure's identities, where there are some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure: Option<String>,
     /// Vault, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vault: Option<String>,
@@ -38,6 +42,7 @@ pub struct SimCloud {
     aws: Arc<Aws>,
     listener: Listener,
     registry: Registry,
+    azure: Option<Listener>,
     vault: Option<(Vault, Listener)>,
     endpoints: Endpoints,
     _owned: Option<TempDir>,
@@ -79,12 +84,14 @@ impl SimCloud {
             faults: faults.clone(),
             clock: config.clock.clone(),
         };
+        let azure = azure(config.azure.clone(), &front, &shelf).await?;
         let vault = vault(config.vault.clone(), &front).await?;
         let aws = format!("http://{}", bound.address);
         let endpoints = Endpoints {
             control: format!("{aws}/_sim"),
             aws: aws.clone(),
             registry: registry.endpoint(),
+            azure: azure.as_ref().map(Listener::endpoint),
             vault: vault.as_ref().map(|(_, listener)| listener.endpoint()),
         };
         let service = Arc::new(Aws::new(
@@ -99,6 +106,7 @@ impl SimCloud {
             listener: bound.serve(Arc::clone(&service)),
             aws: service,
             registry,
+            azure,
             vault,
             endpoints,
             _owned: owned,
@@ -169,10 +177,24 @@ impl SimCloud {
     pub async fn stop(self) {
         self.listener.stop().await;
         self.registry.stop().await;
-        if let Some((_, listener)) = self.vault {
+        let vault = self.vault.map(|(_, listener)| listener);
+        for listener in self.azure.into_iter().chain(vault) {
             listener.stop().await;
         }
     }
+}
+
+async fn azure(
+    config: Option<AzureConfig>,
+    front: &Front,
+    shelf: &Arc<Shelf>,
+) -> Result<Option<Listener>, SimError> {
+    let Some(config) = config else {
+        return Ok(None);
+    };
+    let bound = Bound::loopback(config.port).await?;
+    let azure = Azure::new(config, front.clone(), Arc::clone(shelf));
+    Ok(Some(bound.serve(Arc::new(azure))))
 }
 
 async fn vault(

@@ -7,6 +7,7 @@ use http::request::Parts;
 use hyper::body::Incoming;
 use serde_json::json;
 
+use super::acr::Acr;
 use super::routes::{Route, Target};
 use super::tokens::Tokens;
 use super::{RegistryAuth, header, reply};
@@ -69,8 +70,12 @@ impl Access {
         if enough {
             return Ok(());
         }
+        let (path, service) = match &self.auth {
+            RegistryAuth::Azure { login_server, .. } => ("/oauth2/token", login_server),
+            _ => ("/token", &self.host),
+        };
         let mut challenge = format!(
-            "Bearer realm=\"http://{0}/token\",service=\"{0}\"",
+            "Bearer realm=\"http://{}{path}\",service=\"{service}\"",
             self.host
         );
         if let Some((resource, actions)) = needed {
@@ -89,14 +94,46 @@ impl Access {
             .header("www-authenticate", challenge)
     }
 
-    /// The token endpoint: GET with Basic credentials, or the OAuth2 form by POST.
+    /// The token endpoint of whichever kind.
     pub(super) async fn token(
         &self,
         tokens: &Tokens,
+        target: &Target,
         parts: &Parts,
         query: &[(String, String)],
         body: &mut Incoming,
     ) -> Reply {
+        let form = match (&parts.method, read_body(body, FORM_LIMIT).await) {
+            (&Method::POST, Ok(bytes)) => query_pairs(&String::from_utf8_lossy(&bytes), true),
+            _ => query.to_vec(),
+        };
+        match (&self.auth, target) {
+            (RegistryAuth::Bearer { .. }, Target::Token) => self.bearer_token(tokens, parts, &form),
+            (
+                RegistryAuth::Azure {
+                    login_server,
+                    refresh_seconds,
+                    access_seconds,
+                },
+                target,
+            ) => {
+                let acr = Acr {
+                    tokens,
+                    login_server,
+                    refresh_seconds: *refresh_seconds,
+                    access_seconds: *access_seconds,
+                };
+                match target {
+                    Target::Exchange => acr.exchange(&parts.method, &form),
+                    _ => acr.token(parts, &form),
+                }
+            }
+            _ => reply::error(404, "UNSUPPORTED", "no token endpoint here"),
+        }
+    }
+
+    /// GET with Basic credentials, or the OAuth2 form by POST.
+    fn bearer_token(&self, tokens: &Tokens, parts: &Parts, form: &[(String, String)]) -> Reply {
         let RegistryAuth::Bearer {
             username,
             password,
@@ -106,13 +143,9 @@ impl Access {
         else {
             return reply::error(404, "UNSUPPORTED", "no token endpoint here");
         };
-        let form = match (&parts.method, read_body(body, FORM_LIMIT).await) {
-            (&Method::POST, Ok(bytes)) => query_pairs(&String::from_utf8_lossy(&bytes), true),
-            _ => query.to_vec(),
-        };
         let given = header(&parts.headers, "authorization").and_then(basic_credentials);
-        let posted = find(&form, "username")
-            .zip(find(&form, "password"))
+        let posted = find(form, "username")
+            .zip(find(form, "password"))
             .map(|(user, password)| (user.to_owned(), password.to_owned()));
         let known = match given.or(posted) {
             Some((user, secret))
@@ -145,7 +178,7 @@ impl Access {
 }
 
 /// The scope as asked for somebody known, at most its pull part for anybody else.
-fn narrow(scope: &str, known: bool) -> Option<String> {
+pub(super) fn narrow(scope: &str, known: bool) -> Option<String> {
     if known {
         return Some(scope.to_owned());
     }
@@ -186,7 +219,7 @@ fn grants(granted: &str, resource: &str, actions: &[&str]) -> bool {
         .all(|action| given.contains(action) || given.contains(&"*"))
 }
 
-fn basic_credentials(header: &str) -> Option<(String, String)> {
+pub(super) fn basic_credentials(header: &str) -> Option<(String, String)> {
     let encoded = header
         .strip_prefix("Basic ")
         .or_else(|| header.strip_prefix("basic "))?;

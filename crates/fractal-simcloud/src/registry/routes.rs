@@ -8,6 +8,8 @@ use http::request::Parts;
 pub(super) enum Target {
     Api,
     Token,
+    /// Azure's exchange of an identity's token for a registry's.
+    Exchange,
     Catalog,
     Blob(String),
     Uploads,
@@ -38,7 +40,7 @@ pub(super) fn route(parts: &Parts) -> Route {
         Method::POST | Method::PUT | Method::PATCH | Method::DELETE
     );
     Route {
-        mutating: writes && target != Target::Token,
+        mutating: writes && !matches!(target, Target::Token | Target::Exchange),
         repository,
         target,
         operation,
@@ -52,13 +54,15 @@ fn target(path: &str) -> (String, Target) {
     let Some(rest) = path.strip_prefix("/v2/") else {
         let target = match path {
             "/v2" => Target::Api,
-            "/token" => Target::Token,
+            "/token" | "/oauth2/token" => Target::Token,
+            "/oauth2/exchange" => Target::Exchange,
             _ => Target::Unknown,
         };
         return (String::new(), target);
     };
     match rest {
         "" => return (String::new(), Target::Api),
+        "token" => return (String::new(), Target::Token),
         "_catalog" => return (String::new(), Target::Catalog),
         _ => {}
     }
@@ -90,6 +94,7 @@ fn operation(target: &Target, method: &Method, mounts: bool) -> &'static str {
     match (target, method.as_str()) {
         (Target::Api, _) => "CheckApi",
         (Target::Token, _) => "Token",
+        (Target::Exchange, _) => "Exchange",
         (Target::Catalog, _) => "ListRepositories",
         (Target::Blob(_), "HEAD") => "HeadBlob",
         (Target::Blob(_), "DELETE") => "DeleteBlob",

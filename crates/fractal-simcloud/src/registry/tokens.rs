@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::Value;
 use sha2::Sha256;
 
 use crate::clock::Clock;
@@ -39,6 +40,31 @@ impl Tokens {
     /// The scope of a bearer token that is ours and has not expired.
     pub(super) fn scope(&self, token: &str) -> Option<String> {
         self.read(token)?.strip_prefix("scope ").map(str::to_owned)
+    }
+
+    /// A JWT (HS256) with these claims, `iat` and `exp`.
+    pub(crate) fn issue_jwt(&self, mut claims: Value, seconds: u64) -> String {
+        let now = self.clock.now_ms() / 1000;
+        if let Some(claims) = claims.as_object_mut() {
+            claims.insert("iat".to_owned(), now.into());
+            claims.insert("exp".to_owned(), now.saturating_add(seconds).into());
+            // Two tokens of one second differ.
+            claims.insert("jti".to_owned(), uuid().into());
+        }
+        let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
+        let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
+        let signature = URL_SAFE_NO_PAD.encode(self.sign(&signed));
+        format!("{signed}.{signature}")
+    }
+
+    /// The claims of a JWT that is ours and has not expired.
+    pub(crate) fn read_jwt(&self, token: &str) -> Option<Value> {
+        let (signed, signature) = token.rsplit_once('.')?;
+        let (_, claims) = signed.split_once('.')?;
+        let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+        let holds = self.clock.now_ms() / 1000 < claims.get("exp")?.as_u64()?;
+        let ours = URL_SAFE_NO_PAD.encode(self.sign(signed)) == signature;
+        (holds && ours).then_some(claims)
     }
 
     pub(super) fn clock(&self) -> &Clock {
