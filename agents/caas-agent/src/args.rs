@@ -7,9 +7,7 @@ use fractal_core::{Fault, Reason};
 use fractal_runtime::{Agent, Connected};
 use kube::Client;
 
-use crate::api::{Api, Kinds};
 use crate::config::{Config, Provider, Spark};
-use crate::observe::Cluster;
 use crate::platform::Kubernetes;
 
 /// The cluster cannot be reached as configured.
@@ -110,13 +108,7 @@ impl Agent for Kubernetes {
         let client = Client::try_from(cluster).map_err(|error| unconfigured(&error))?;
         let spark = args.spark.clone();
         Ok(Connected {
-            platform: Self {
-                cluster: Cluster {
-                    api: Api::new(client),
-                    kinds: Kinds::default(),
-                },
-                namespace: namespace.clone(),
-            },
+            platform: Self::new(client, &namespace),
             config: Config {
                 provider: args.provider,
                 namespace,

@@ -31,6 +31,13 @@ pub(crate) enum Reach {
 }
 
 impl Cluster {
+    pub(crate) fn new(client: kube::Client) -> Self {
+        Self {
+            api: Api::new(client),
+            kinds: Kinds::default(),
+        }
+    }
+
     pub(crate) async fn observe(
         &self,
         at: &At<Place, Memo>,

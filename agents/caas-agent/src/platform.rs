@@ -213,6 +213,15 @@ impl Platform for Kubernetes {
 }
 
 impl Kubernetes {
+    /// The cluster behind `client`; `namespace` is where `check` looks whether it may work.
+    #[must_use]
+    pub fn new(client: kube::Client, namespace: &str) -> Self {
+        Self {
+            cluster: Cluster::new(client),
+            namespace: namespace.to_owned(),
+        }
+    }
+
     async fn record(&self, at: &At<Place, Memo>, entries: &[Entry]) -> Result<(), Error> {
         let mut object = inventory::object(&at.owner, &at.place, entries);
         marks::mark(&mut object, &at.owner, None, None);

@@ -1,7 +1,7 @@
 //! Reading an artifact's facts: manifest, kind, and then one verified forward pass over the bytes that matter.
 
 use fractal_artifact::{
-    BundleScanner, CONFIG_MAX, ZipScanner, image_config, select_image, zip_facts,
+    BundleScanner, CONFIG_MAX, WheelScanner, ZipScanner, image_config, select_image, zip_facts,
 };
 use fractal_core::artifact::detect::DetectError;
 use fractal_core::artifact::{
@@ -72,6 +72,7 @@ impl Reading<'_> {
             (ArtifactKind::Container, _) => self.image(&self.artifact.digest, manifest).await,
             (ArtifactKind::FunctionZip, [layer]) => self.zip(layer).await,
             (ArtifactKind::Manifests, [layer]) => self.bundle(layer).await,
+            (ArtifactKind::PythonWheel, [layer]) => self.wheel(layer).await,
             _ => Err(self.unsupported(kind, &because)),
         }
     }
@@ -217,6 +218,22 @@ impl Reading<'_> {
             layer: layer.clone(),
             files,
         }))
+    }
+
+    async fn wheel(&self, layer: &Descriptor) -> Result<Facts, Fault> {
+        self.fits(layer, "wheel", "publish a smaller wheel")?;
+        let mut scanner = WheelScanner::new();
+        let mut bytes = self.registry.blob(&self.artifact.reference, layer).await?;
+        while let Some(piece) = bytes.next().await.transpose()? {
+            scanner.push(&piece);
+            if scanner.has_failed() {
+                break;
+            }
+        }
+        let facts = scanner
+            .finish(layer)
+            .map_err(|error| Fault::from(error).at(&self.artifact.reference))?;
+        Ok(Facts::Wheel(facts))
     }
 
     async fn zip(&self, layer: &Descriptor) -> Result<Facts, Fault> {

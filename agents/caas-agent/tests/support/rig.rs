@@ -1,0 +1,401 @@
+//! An agent with the documented role in a namespace of a real control plane, and passes by hand.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use caas_agent::{Config, Kubernetes, Memo, Place, Spark};
+use fractal_core::artifact::{BundleFacts, Descriptor, Digest, Facts, ImageFacts, Reference};
+use fractal_core::contract::{ComponentKey, Environment, EnvironmentId, Params};
+use fractal_core::reconcile::{
+    Artifact, Consent, Goal, Inputs, Journal, NoContent, NoteError, Owner, PassReport, Preview,
+    Record, Release, Rollout, Task, preview, reconcile,
+};
+use fractal_testkit::cluster::{AuditEvent, Cluster};
+use serde_json::{Value, json};
+
+/// The offer type of workloads.
+pub(crate) const WORKLOAD: &str = "CustomWorkloads.CaaS.KubernetesWorkload";
+/// The role the documentation gives.
+pub(crate) const ROLE: &str = include_str!("../../deploy/role.yaml");
+const ACCOUNT: &str = "caas-agent";
+
+/// One namespace, and the agent that may write to it.
+pub(crate) struct Rig {
+    pub(crate) cluster: &'static Cluster,
+    pub(crate) namespace: String,
+    pub(crate) agent: Kubernetes,
+}
+
+impl Rig {
+    pub(crate) async fn start(prefix: &str) -> Self {
+        Self::with_rules(prefix, ROLE).await
+    }
+
+    /// With another role in the place of the documented one.
+    pub(crate) async fn with_rules(prefix: &str, role: &str) -> Self {
+        fractal_runtime::install_crypto_provider();
+        let cluster = Cluster::shared().await;
+        let namespace = cluster.namespace(prefix).await;
+        let setup = [
+            &["create", "serviceaccount", ACCOUNT][..],
+            &[
+                "create",
+                "rolebinding",
+                ACCOUNT,
+                "--role=caas-agent",
+                &format!("--serviceaccount={namespace}:{ACCOUNT}"),
+            ],
+        ];
+        apply(cluster, &namespace, role).await;
+        for args in setup {
+            let all: Vec<&str> = ["-n", &namespace]
+                .into_iter()
+                .chain(args.iter().copied())
+                .collect();
+            succeed(cluster, &all, None).await;
+        }
+        let token = cluster.service_account_token(&namespace, ACCOUNT).await;
+        let agent = agent(&cluster.kubeconfig(&token), &namespace).await;
+        Self {
+            cluster,
+            namespace,
+            agent,
+        }
+    }
+
+    /// Applies YAML as an administrator.
+    pub(crate) async fn apply(&self, yaml: &str) {
+        apply(self.cluster, &self.namespace, yaml).await;
+    }
+
+    /// Runs kubectl in the namespace, and expects that it succeeds.
+    pub(crate) async fn kubectl(&self, args: &[&str]) -> String {
+        let all: Vec<&str> = ["-n", &self.namespace]
+            .into_iter()
+            .chain(args.iter().copied())
+            .collect();
+        succeed(self.cluster, &all, None).await
+    }
+
+    /// An object, as `kubectl get -o json` shows it with its managed fields.
+    pub(crate) async fn object(&self, kind: &str, name: &str) -> Value {
+        let text = self
+            .kubectl(&["get", kind, name, "-o", "json", "--show-managed-fields"])
+            .await;
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Every object of the namespace that is not the cluster's own, as `kind/name`.
+    pub(crate) async fn everything(&self) -> Vec<String> {
+        let kinds = "deployments,statefulsets,daemonsets,replicasets,services,serviceaccounts,configmaps,secrets,horizontalpodautoscalers,networkpolicies,cronjobs,jobs,persistentvolumeclaims,pods";
+        let text = self.kubectl(&["get", kinds, "-o", "name"]).await;
+        let own = [
+            "configmap/kube-root-ca.crt",
+            "serviceaccount/default",
+            "serviceaccount/caas-agent",
+        ];
+        text.lines()
+            .map(str::to_owned)
+            .filter(|line| !own.contains(&line.as_str()))
+            .collect()
+    }
+
+    /// What this agent has asked the API server for since `mark`.
+    pub(crate) fn calls(&self, mark: usize) -> Vec<AuditEvent> {
+        let user = format!("system:serviceaccount:{}:{ACCOUNT}", self.namespace);
+        self.cluster
+            .audit()
+            .into_iter()
+            .skip(mark)
+            .filter(|event| event.user == user)
+            .collect()
+    }
+
+    /// Where the audit log stands.
+    pub(crate) fn mark(&self) -> usize {
+        self.cluster.audit().len()
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        Config {
+            provider: None,
+            namespace: self.namespace.clone(),
+            policy: None,
+            strict_substitution: false,
+            spark: Spark {
+                image: "spark:4.1.4".into(),
+                version: "4.1.4".into(),
+                oras_image: "oras:1.3.0".into(),
+                service_account: "spark".into(),
+            },
+        }
+    }
+
+    /// A workload with these parameters, running this image.
+    pub(crate) fn workload(&self, id: &str, parameters: Value) -> Component {
+        let rollout = Rollout {
+            target: image("registry.test/orders:1"),
+            beside: Vec::new(),
+        };
+        self.component(id, parameters, rollout)
+    }
+
+    /// A workload of a bundle, with an image or without.
+    pub(crate) fn bundle(&self, id: &str, parameters: Value, files: &[(&str, &str)]) -> Component {
+        let bundle = bundle(files);
+        let with_image = parameters.get("artifactUri").is_some();
+        let rollout = if with_image {
+            Rollout {
+                target: image("registry.test/orders:1"),
+                beside: vec![bundle],
+            }
+        } else {
+            Rollout {
+                target: bundle,
+                beside: Vec::new(),
+            }
+        };
+        self.component(id, parameters, rollout)
+    }
+
+    fn component(&self, id: &str, parameters: Value, rollout: Rollout) -> Component {
+        let environment = EnvironmentId::new("Personal", "suite", "dev").unwrap();
+        let key = ComponentKey {
+            live_system: format!("Personal/suite/{}", self.namespace)
+                .parse()
+                .unwrap(),
+            component: id.parse().unwrap(),
+            offer: WORKLOAD.parse().unwrap(),
+            environment: environment.clone(),
+        };
+        Component {
+            inputs: Inputs {
+                component: key.component.clone(),
+                offer: key.offer.clone(),
+                environment: Environment {
+                    id: environment,
+                    parameters: Params::default(),
+                },
+                parameters: serde_json::from_value(parameters).unwrap(),
+                dependencies: Default::default(),
+                links: Vec::new(),
+                secrets: Default::default(),
+            },
+            owner: Owner {
+                installation: "suite".parse().unwrap(),
+                component: key,
+            },
+            config: self.config(),
+            rollout,
+            record: Record::default(),
+            consent: Consent::Withheld,
+        }
+    }
+}
+
+/// A component, with what an agent remembers of it.
+pub(crate) struct Component {
+    pub(crate) inputs: Inputs,
+    pub(crate) owner: Owner,
+    pub(crate) config: Config,
+    pub(crate) rollout: Rollout,
+    pub(crate) record: Record<Place, Memo>,
+    pub(crate) consent: Consent,
+}
+
+type Report = PassReport<Place, Memo>;
+
+impl Component {
+    /// Sets parameters anew.
+    pub(crate) fn set(&mut self, parameters: Value) {
+        self.inputs.parameters = serde_json::from_value(parameters).unwrap();
+    }
+
+    /// One pass towards being there.
+    pub(crate) async fn pass(&mut self, agent: &Kubernetes) -> Report {
+        let goal = Goal::Present {
+            inputs: &self.inputs,
+            rollout: &self.rollout,
+        };
+        let report = run(
+            agent,
+            &self.owner,
+            &self.config,
+            goal,
+            self.record.clone(),
+            self.consent.clone(),
+        )
+        .await;
+        self.record = report.record.clone();
+        report
+    }
+
+    /// One pass towards being gone.
+    pub(crate) async fn remove(&mut self, agent: &Kubernetes) -> Report {
+        let report = run(
+            agent,
+            &self.owner,
+            &self.config,
+            Goal::Absent,
+            self.record.clone(),
+            self.consent.clone(),
+        )
+        .await;
+        self.record = report.record.clone();
+        report
+    }
+
+    /// Passes until `done` says so of one; panics with the last one's end where it never does.
+    pub(crate) async fn until(
+        &mut self,
+        agent: &Kubernetes,
+        done: impl Fn(&Report) -> bool,
+    ) -> Report {
+        let began = std::time::Instant::now();
+        loop {
+            let report = self.pass(agent).await;
+            if done(&report) {
+                return report;
+            }
+            assert!(
+                began.elapsed().as_secs() < 60,
+                "{:?} after {:?}",
+                report.end,
+                report.steps
+            );
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Passes until it runs.
+    pub(crate) async fn ready(&mut self, agent: &Kubernetes) -> Report {
+        self.until(agent, |report| {
+            matches!(report.end, fractal_core::reconcile::End::Ready(_))
+        })
+        .await
+    }
+
+    /// Passes until nothing is left.
+    pub(crate) async fn gone(&mut self, agent: &Kubernetes) {
+        let began = std::time::Instant::now();
+        loop {
+            let report = self.remove(agent).await;
+            if report.end == fractal_core::reconcile::End::Absent {
+                return;
+            }
+            assert!(
+                began.elapsed().as_secs() < 60,
+                "{:?} after {:?}",
+                report.end,
+                report.steps
+            );
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    }
+
+    pub(crate) async fn preview(&self, agent: &Kubernetes) -> Result<Preview, fractal_core::Fault> {
+        let goal = Goal::Present {
+            inputs: &self.inputs,
+            rollout: &self.rollout,
+        };
+        let task = Task {
+            owner: &self.owner,
+            config: &self.config,
+            goal,
+            record: self.record.clone(),
+            consent: Consent::Withheld,
+        };
+        Box::pin(preview(agent, &task)).await
+    }
+}
+
+async fn run(
+    agent: &Kubernetes,
+    owner: &Owner,
+    config: &Config,
+    goal: Goal<'_>,
+    record: Record<Place, Memo>,
+    consent: Consent,
+) -> Report {
+    let task = Task {
+        owner,
+        config,
+        goal,
+        record,
+        consent,
+    };
+    Box::pin(reconcile(agent, task, &mut Memory, &NoContent)).await
+}
+
+/// A journal that always takes notes: what it is told is in the report too.
+struct Memory;
+
+impl Journal<Place, Memo> for Memory {
+    async fn note(&mut self, _: &Record<Place, Memo>) -> Result<(), NoteError> {
+        Ok(())
+    }
+
+    fn stopping(&self) -> bool {
+        false
+    }
+}
+
+/// The agent as its kubeconfig lets it in.
+pub(crate) async fn agent(kubeconfig: &Path, namespace: &str) -> Kubernetes {
+    let file = kube::config::Kubeconfig::read_from(kubeconfig).unwrap();
+    let config = kube::Config::from_custom_kubeconfig(file, &Default::default())
+        .await
+        .unwrap();
+    Kubernetes::new(kube::Client::try_from(config).unwrap(), namespace)
+}
+
+pub(crate) fn image(reference: &str) -> Release {
+    let digest = Digest::sha256(reference);
+    let facts = ImageFacts {
+        manifest: digest.clone(),
+        architecture: "amd64".into(),
+        size: 1,
+    };
+    Release {
+        parameter: "artifactUri",
+        artifact: artifact(reference, digest),
+        facts: Arc::new(Facts::Image(facts)),
+    }
+}
+
+pub(crate) fn bundle(files: &[(&str, &str)]) -> Release {
+    let all: String = files
+        .iter()
+        .map(|(name, text)| format!("{name}\n{text}\n"))
+        .collect();
+    let digest = Digest::sha256(&all);
+    let layer: Descriptor = serde_json::from_value(json!({
+        "mediaType": "application/vnd.fractal.workload-manifests.v1+tar", "digest": digest.to_string(), "size": all.len(),
+    }))
+    .unwrap();
+    let files = files
+        .iter()
+        .map(|(name, text)| ((*name).into(), Arc::from(*text)))
+        .collect();
+    Release {
+        parameter: "manifestUri",
+        artifact: artifact("registry.test/manifests:1", digest),
+        facts: Arc::new(Facts::Bundle(BundleFacts { layer, files })),
+    }
+}
+
+fn artifact(reference: &str, digest: Digest) -> Artifact {
+    let reference: Reference = reference.parse().unwrap();
+    Artifact { reference, digest }
+}
+
+async fn apply(cluster: &Cluster, namespace: &str, yaml: &str) {
+    succeed(cluster, &["-n", namespace, "apply", "-f", "-"], Some(yaml)).await;
+}
+
+async fn succeed(cluster: &Cluster, args: &[&str], stdin: Option<&str>) -> String {
+    let output = cluster.kubectl(args, stdin).await;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "kubectl {args:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
