@@ -1,10 +1,17 @@
 //! Why a bundle is refused, and what its developer or the operator does about it.
 
+mod names;
+mod problem;
+
 use fractal_core::fault::chain;
 use fractal_core::{Fault, Reason};
 
 use super::object::{ANNOTATIONS_MAX, Identity, OBJECT_MAX};
 use super::yaml::YamlError;
+use names::listed;
+
+pub(super) use names::shown;
+pub use problem::{EnvironmentProblem, Problem, TargetProblem};
 
 /// A document beyond a limit on size, depth or aliases.
 const YAML_BUDGET: Reason = Reason::new("YamlBudget");
@@ -26,9 +33,6 @@ const OBJECT_TOO_LARGE: Reason = Reason::new("ObjectTooLarge");
 const POLICY_INVALID: Reason = Reason::new("PolicyInvalid");
 /// The operator's policy does not allow the bundle.
 const POLICY_DENIED: Reason = Reason::new("PolicyDenied");
-
-/// Most names, objects or offenders in one message.
-const SHOWN_MAX: usize = 16;
 
 /// Why a bundle is refused. Values from parameters are never repeated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -128,116 +132,6 @@ pub enum ManifestError {
     },
 }
 
-/// What is wrong with a parameters file.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum EnvironmentProblem {
-    /// No entry has the environment's name.
-    #[error(
-        "has no entry for the environment `{environment}`, it has {}",
-        listed(known)
-    )]
-    Missing {
-        /// The environment's short name.
-        environment: String,
-        /// Names there are.
-        known: Vec<String>,
-    },
-    /// Two entries have the environment's name.
-    #[error("has two entries for the environment `{environment}`")]
-    Twice {
-        /// The environment's short name.
-        environment: String,
-    },
-    /// An entry's name differs from the environment's in case only.
-    #[error("has an entry `{found}`, the environment is called `{environment}`")]
-    Case {
-        /// The environment's short name.
-        environment: String,
-        /// The entry's.
-        found: String,
-    },
-    /// It has another form than `environments: [{name, parameters}]`.
-    #[error("must have {expected}")]
-    Form {
-        /// What it must have, and where.
-        expected: String,
-    },
-    /// A value is no text, number or boolean.
-    #[error("has {what} as the value of `{name}` for the environment `{environment}`")]
-    Value {
-        /// The entry's environment.
-        environment: String,
-        /// The parameter.
-        name: String,
-        /// What stands there.
-        what: &'static str,
-    },
-    /// An entry has more parameters than taken.
-    #[error("has {found} parameters for the environment `{environment}`, at most {max} are taken")]
-    TooMany {
-        /// The entry's environment.
-        environment: String,
-        /// How many it has.
-        found: usize,
-        /// How many are taken.
-        max: usize,
-    },
-}
-
-/// Why what the SDK set cannot be laid over.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TargetProblem {
-    /// Two workloads are named like the component.
-    #[error("the component's fields could be laid over {first} and over {second}")]
-    Two {
-        /// One.
-        first: Identity,
-        /// The other.
-        second: Identity,
-    },
-    /// The workload has no first container.
-    #[error("{object} has no container to lay the component's fields over")]
-    NoContainer {
-        /// The workload.
-        object: Identity,
-    },
-}
-
-/// Why a document is no object that can be applied by name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Problem {
-    /// It is no mapping.
-    #[error("is no mapping")]
-    NoMapping,
-    /// A field that names it is missing, empty or no text.
-    #[error("has no text as `{0}`")]
-    Field(&'static str),
-    /// A field that becomes part of a URL has characters that such a part cannot have.
-    #[error("has a `{0}` that cannot be part of an API path")]
-    Path(&'static str),
-    /// A list of objects.
-    #[error("is a list of objects")]
-    List,
-    /// The server would choose its name.
-    #[error("has a `metadata.generateName` and no `metadata.name`")]
-    GeneratedName,
-    /// A field that only the cluster sets.
-    #[error("has `metadata.{0}`, which only the cluster sets")]
-    ServerField(&'static str),
-    /// Two documents are one and the same object.
-    #[error("is in the bundle twice, first at line {first}")]
-    Twice {
-        /// Where the first document begins.
-        first: usize,
-    },
-    /// A field on the way to what is laid over has another form.
-    #[error("has a `{0}` of another form than Kubernetes'")]
-    Form(&'static str),
-}
-
 impl ManifestError {
     pub(super) fn yaml(file: &str, source: YamlError) -> Self {
         let file = file.to_owned();
@@ -335,40 +229,6 @@ impl ManifestError {
     }
 }
 
-impl EnvironmentProblem {
-    fn next(&self) -> String {
-        match self {
-            Self::Missing { environment, .. } => format!(
-                "add an entry `name: {environment}` under `environments`, with empty parameters where it needs none"
-            ),
-            Self::Twice { .. } => "keep one of the entries".into(),
-            Self::Case { environment, .. } => format!("write the entry's name as `{environment}`"),
-            Self::Form { .. } => {
-                "write `environments:` as a list of `name` and `parameters`".into()
-            }
-            Self::Value { .. } => "write it as one text in quotes".into(),
-            Self::TooMany { .. } => "put what rarely changes into the manifest itself".into(),
-        }
-    }
-}
-
-impl Problem {
-    const fn next(&self) -> &'static str {
-        match self {
-            Self::NoMapping | Self::Field(_) | Self::Path(_) => {
-                "give it `apiVersion`, `kind` and `metadata.name`"
-            }
-            Self::List => "write each of its items as a document of its own, with `---` between",
-            Self::GeneratedName => "give it a `metadata.name`: objects are found again by it",
-            Self::ServerField(_) => {
-                "remove it: manifests that were exported from a cluster carry it"
-            }
-            Self::Twice { .. } => "keep one of the two documents",
-            Self::Form(_) => "correct the field, as `kubectl explain` shows it",
-        }
-    }
-}
-
 impl From<ManifestError> for Fault {
     fn from(error: ManifestError) -> Self {
         let place = error.file().filter(|file| !file.is_empty());
@@ -386,33 +246,4 @@ const fn annotations(max: usize) -> &'static str {
     } else {
         ""
     }
-}
-
-/// Up to sixteen names in backticks.
-fn listed(names: &[String]) -> String {
-    if names.is_empty() {
-        return "none".into();
-    }
-    let shown: Vec<String> = names
-        .iter()
-        .take(SHOWN_MAX)
-        .map(|name| shown(name))
-        .collect();
-    let rest = names.len().saturating_sub(SHOWN_MAX);
-    if rest == 0 {
-        shown.join(", ")
-    } else {
-        format!("{} and {rest} more", shown.join(", "))
-    }
-}
-
-/// A name from the bundle, escaped and cut.
-pub(super) fn shown(name: &str) -> String {
-    const CHARACTERS_MAX: usize = 128;
-    let cut: String = name
-        .chars()
-        .take(CHARACTERS_MAX)
-        .flat_map(char::escape_debug)
-        .collect();
-    format!("`{cut}`")
 }

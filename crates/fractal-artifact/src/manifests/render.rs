@@ -1,6 +1,7 @@
 //! From a bundle's texts to its objects: substitute, read, check, lay over.
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::error::{ManifestError, Problem};
 use super::object::{self, Object};
@@ -9,7 +10,7 @@ use super::parameters::Parameters;
 use super::substitute::{Substituted, Unresolved, substitute};
 use super::warning::{self, Warning};
 use super::workload::{self, Match};
-use super::yaml::{self, Scalars};
+use super::yaml::{self, Scalars, ShapeError};
 
 /// The texts of a bundle that concern one workload.
 #[derive(Debug, Clone, Copy)]
@@ -88,7 +89,7 @@ fn substituted<'a>(
     let at = |source| ManifestError::yaml(sources.manifest_name, source);
     let manifest = yaml::text(sources.manifest).map_err(at)?;
     let Some((file, text)) = sources.parameters else {
-        return substitute(manifest, &serde_json::Map::new()).map_err(at);
+        return substitute(manifest, &Map::new()).map_err(at);
     };
     let parameters = Parameters::parse(file, text)?;
     warning::secrets(&parameters, warnings);
@@ -105,19 +106,25 @@ fn check_shape(
     file: &str,
     before: &str,
     after: &Substituted<'_>,
-    values: &serde_json::Map<String, serde_json::Value>,
+    values: &Map<String, Value>,
 ) -> Result<(), ManifestError> {
     // What a scalar's text becomes; one that grows beyond the manifest's own limit cannot have passed it.
     let becomes = |text: &str| substitute(text, values).ok().map(|it| it.text.into_owned());
-    match yaml::same_shape(before, &after.text, &becomes) {
-        Ok(()) => Ok(()),
-        Err(yaml::ShapeError::Before(source)) => Err(ManifestError::yaml(file, source)),
-        Err(yaml::ShapeError::Differs { line }) => Err(ManifestError::Injection {
-            file: file.to_owned(),
-            line,
-            names: after.suspects.clone(),
-        }),
-    }
+    let line = match yaml::same_shape(before, &after.text, &becomes) {
+        Ok(()) => return Ok(()),
+        Err(ShapeError::Differs { line }) => line,
+        Err(ShapeError::Before { line }) => {
+            // Malformed whatever the values are, or made well-formed by them only.
+            yaml::documents(&after.text, Scalars::Resolved)
+                .map_err(|source| ManifestError::yaml(file, source))?;
+            line
+        }
+    };
+    Err(ManifestError::Injection {
+        file: file.to_owned(),
+        line,
+        names: after.suspects.clone(),
+    })
 }
 
 fn objects(file: &str, text: &str) -> Result<Vec<Object>, ManifestError> {

@@ -6,10 +6,15 @@
 //!
 //! Everything is bounded before it is built: bytes, documents, depth, and nodes after aliases.
 
+mod budget;
 mod check;
 mod reader;
 mod scalar;
 mod shape;
+mod source;
+#[cfg(test)]
+mod tests;
+mod typed;
 
 use granit_parser::{Event, Options, Parser, ScanError, Span, StrInput};
 use serde_json::Value;
@@ -70,6 +75,12 @@ impl YamlError {
             what: what.to_owned(),
             line: span.start.line(),
             max,
+        }
+    }
+
+    const fn line(&self) -> usize {
+        match self {
+            Self::Budget { line, .. } | Self::Syntax { line, .. } => *line,
         }
     }
 

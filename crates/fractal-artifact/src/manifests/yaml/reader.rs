@@ -3,26 +3,23 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use granit_parser::{Event, ScalarStyle, Span, Tag};
+use granit_parser::{Event, ScalarStyle, Span, StructureStyle, Tag};
 use serde_json::{Map, Value};
 
-use super::{
-    ALIAS_BYTES_MAX, DEPTH_MAX, DOCUMENTS_MAX, Document, Events, NODES_MAX, Scalars, YamlError,
-    scalar,
-};
-
-/// What a mapping counts: the smallest one takes as much memory as several scalars.
-const MAPPING_NODES: usize = 3;
-/// The key that merges.
-const MERGE: &str = "<<";
+use super::super::error::shown;
+use super::budget::{Budget, MAPPING_NODES, Size};
+use super::source::Source;
+use super::typed::{expect_tag, is_merge, merge, resolved, tagged};
+use super::{DEPTH_MAX, DOCUMENTS_MAX, Document, Events, Scalars, YamlError, scalar};
 
 /// The documents of a file, empty ones left out.
 pub(crate) fn documents(text: &str, scalars: Scalars) -> Result<Vec<Document>, YamlError> {
     let mut reader = Reader {
         events: Events::of(text),
+        source: Source::of(text),
+        flow: false,
         scalars,
-        nodes: 0,
-        copied: 0,
+        budget: Budget::default(),
         anchors: HashMap::new(),
     };
     let mut documents = Vec::new();
@@ -45,9 +42,11 @@ pub(crate) fn documents(text: &str, scalars: Scalars) -> Result<Vec<Document>, Y
 
 struct Reader<'a> {
     events: Events<'a>,
+    source: Source<'a>,
+    /// Whether the node being read is within `[]` or `{}`.
+    flow: bool,
     scalars: Scalars,
-    nodes: usize,
-    copied: usize,
+    budget: Budget,
     anchors: HashMap<usize, Anchor>,
 }
 
@@ -57,25 +56,10 @@ struct Anchor {
     size: Size,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Size {
-    nodes: usize,
-    bytes: usize,
-    depth: usize,
-}
-
 /// A value with what it takes to repeat it.
 struct Node {
     value: Value,
     size: Size,
-}
-
-impl Size {
-    fn add(&mut self, child: Self) {
-        self.nodes += child.nodes;
-        self.bytes += child.bytes;
-        self.depth = self.depth.max(child.depth + 1);
-    }
 }
 
 impl<'a> Reader<'a> {
@@ -94,29 +78,43 @@ impl<'a> Reader<'a> {
         if depth > DEPTH_MAX {
             return Err(YamlError::budget("deeper nesting", DEPTH_MAX, span));
         }
+        if let Some(doubt) = self.source.doubt(&event, span, self.flow) {
+            return Err(YamlError::syntax(doubt, span));
+        }
         let (anchor, node) = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                self.count(1, span)?;
+                self.budget.count(1, span)?;
                 (anchor, self.scalar(&text, style, tag.as_deref(), span)?)
             }
-            Event::SequenceStart(_, anchor, tag) => {
+            Event::SequenceStart(style, anchor, tag) => {
                 expect_tag(tag.as_deref(), "seq", span)?;
-                (anchor, self.sequence(span, depth)?)
+                let outer = self.enter(style);
+                let node = self.sequence(span, depth)?;
+                self.flow = outer;
+                (anchor, node)
             }
-            Event::MappingStart(_, anchor, tag) => {
+            Event::MappingStart(style, anchor, tag) => {
                 expect_tag(tag.as_deref(), "map", span)?;
-                (anchor, self.mapping(span, depth)?)
+                let outer = self.enter(style);
+                let node = self.mapping(span, depth)?;
+                self.flow = outer;
+                (anchor, node)
             }
             Event::Alias(id) => return self.alias(id, span, depth),
             _ => return Err(YamlError::syntax("a node is missing", span)),
         };
         if anchor != 0 {
-            self.copy(node.size, span)?;
+            self.budget.repeat(node.size, span)?;
             let value = node.value.clone();
             let size = node.size;
             self.anchors.insert(anchor, Anchor { value, size });
         }
         Ok(node)
+    }
+
+    /// Notes the style of the collection that is being read; gives back that of the outer one.
+    fn enter(&mut self, style: StructureStyle) -> bool {
+        std::mem::replace(&mut self.flow, style == StructureStyle::Flow)
     }
 
     fn scalar(
@@ -126,16 +124,15 @@ impl<'a> Reader<'a> {
         tag: Option<&Tag>,
         span: Span,
     ) -> Result<Node, YamlError> {
-        let size = Size {
-            nodes: 1,
-            bytes: text.len(),
-            depth: 0,
-        };
+        let size = Size::new(1, text.len());
         let value = match (self.scalars, tag, style) {
             (Scalars::Resolved, Some(tag), _) => tagged(tag, text, span)?,
             (Scalars::Verbatim, Some(tag), _) => {
                 tagged(tag, text, span)?;
                 Value::String(text.to_string())
+            }
+            (_, None, ScalarStyle::Literal | ScalarStyle::Folded) => {
+                Value::String(self.source.block(text, span).to_owned())
             }
             (_, None, style) if style != ScalarStyle::Plain => Value::String(text.to_string()),
             (Scalars::Resolved, None, _) => resolved(text, span)?,
@@ -148,11 +145,8 @@ impl<'a> Reader<'a> {
     }
 
     fn sequence(&mut self, span: Span, depth: usize) -> Result<Node, YamlError> {
-        self.count(1, span)?;
-        let mut size = Size {
-            nodes: 1,
-            ..Size::default()
-        };
+        self.budget.count(1, span)?;
+        let mut size = Size::new(1, 0);
         let mut items = Vec::new();
         loop {
             let (event, span) = self.events.next()?;
@@ -167,11 +161,8 @@ impl<'a> Reader<'a> {
     }
 
     fn mapping(&mut self, span: Span, depth: usize) -> Result<Node, YamlError> {
-        self.count(MAPPING_NODES, span)?;
-        let mut size = Size {
-            nodes: MAPPING_NODES,
-            ..Size::default()
-        };
+        self.budget.count(MAPPING_NODES, span)?;
+        let mut size = Size::new(MAPPING_NODES, 0);
         let mut map = Map::new();
         // Keys written here, kept once something was merged: those may be written again, these may not.
         let mut written: Option<HashSet<String>> = None;
@@ -182,25 +173,23 @@ impl<'a> Reader<'a> {
                 return Ok(Node { value, size });
             }
             if is_merge(&event) {
-                self.count(1, span)?;
+                self.budget.count(1, span)?;
                 written.get_or_insert_with(|| map.keys().cloned().collect());
                 let merged = self.next_node(depth)?;
                 size.add(merged.size);
                 merge(&mut map, merged.value, span)?;
                 continue;
             }
-            let key = self.key(event, span, &mut size)?;
+            let (key, key_size) = self.key(event, span, depth)?;
             let node = self.next_node(depth)?;
+            size.add(key_size);
             size.add(node.size);
             let again = match &mut written {
                 None => map.contains_key(&key),
                 Some(written) => !written.insert(key.clone()),
             };
             if again {
-                let problem = format!(
-                    "the key {} is there twice",
-                    super::super::error::shown(&key)
-                );
+                let problem = format!("the key {} is there twice", shown(&key));
                 return Err(YamlError::syntax(problem, span));
             }
             map.insert(key, node.value);
@@ -212,12 +201,19 @@ impl<'a> Reader<'a> {
         self.node(event, span, depth + 1)
     }
 
-    fn key(&mut self, event: Event<'a>, span: Span, size: &mut Size) -> Result<String, YamlError> {
-        let node = self.node(event, span, 0)?;
-        size.nodes += node.size.nodes;
-        size.bytes += node.size.bytes;
-        scalar::key(node.value)
-            .ok_or_else(|| YamlError::syntax("a key that is no text; write it in quotes", span))
+    fn key(
+        &mut self,
+        event: Event<'a>,
+        span: Span,
+        depth: usize,
+    ) -> Result<(String, Size), YamlError> {
+        if let Some(doubt) = self.source.key_doubt(&event, span, self.flow) {
+            return Err(YamlError::syntax(doubt, span));
+        }
+        let node = self.node(event, span, depth + 1)?;
+        let key = scalar::key(node.value)
+            .ok_or_else(|| YamlError::syntax("a key that is no text; write it in quotes", span))?;
+        Ok((key, node.size))
     }
 
     fn alias(&mut self, id: usize, span: Span, depth: usize) -> Result<Node, YamlError> {
@@ -228,97 +224,9 @@ impl<'a> Reader<'a> {
         if depth + size.depth > DEPTH_MAX {
             return Err(YamlError::budget("deeper nesting", DEPTH_MAX, span));
         }
-        self.copy(size, span)?;
+        self.budget.repeat(size, span)?;
         let value = self.anchors.get(&id).map(|anchor| anchor.value.clone());
         let value = value.unwrap_or_default();
         Ok(Node { value, size })
     }
-
-    fn count(&mut self, nodes: usize, span: Span) -> Result<(), YamlError> {
-        self.nodes += nodes;
-        if self.nodes > NODES_MAX {
-            return Err(YamlError::budget("more nodes", NODES_MAX, span));
-        }
-        Ok(())
-    }
-
-    /// Counts what is about to be repeated.
-    fn copy(&mut self, size: Size, span: Span) -> Result<(), YamlError> {
-        self.count(size.nodes, span)?;
-        self.copied += size.bytes;
-        if self.copied > ALIAS_BYTES_MAX {
-            let what = "more bytes repeated by anchors and aliases";
-            return Err(YamlError::budget(what, ALIAS_BYTES_MAX, span));
-        }
-        Ok(())
-    }
-}
-
-fn is_merge(event: &Event<'_>) -> bool {
-    matches!(event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == MERGE)
-}
-
-/// go-yaml 2 merges where the key stands: what was written before it is overridden. Of several mappings the first wins.
-fn merge(map: &mut Map<String, Value>, merged: Value, span: Span) -> Result<(), YamlError> {
-    match merged {
-        Value::Object(merged) => map.extend(merged),
-        Value::Array(items) => {
-            for item in items.into_iter().rev() {
-                let Value::Object(merged) = item else {
-                    return Err(merge_error(span));
-                };
-                map.extend(merged);
-            }
-        }
-        _ => return Err(merge_error(span)),
-    }
-    Ok(())
-}
-
-fn merge_error(span: Span) -> YamlError {
-    YamlError::syntax("`<<` merges mappings only", span)
-}
-
-fn resolved(text: &str, span: Span) -> Result<Value, YamlError> {
-    scalar::resolve(text).map_err(|scalar::NotFinite| {
-        YamlError::syntax("a number that JSON cannot say; write it in quotes", span)
-    })
-}
-
-/// A scalar with one of the core tags; any other is a type that Kubernetes does not know.
-fn tagged(tag: &Tag, text: &str, span: Span) -> Result<Value, YamlError> {
-    let Some(kind) = tag.core_suffix() else {
-        return Err(foreign_tag(span));
-    };
-    if kind == "str" {
-        return Ok(Value::String(text.to_owned()));
-    }
-    let value = resolved(text, span)?;
-    let fits = match kind {
-        "null" => value.is_null(),
-        "bool" => value.is_boolean(),
-        "int" => value.is_i64() || value.is_u64(),
-        "float" => value.is_number(),
-        _ => false,
-    };
-    if fits {
-        Ok(value)
-    } else {
-        Err(YamlError::syntax(
-            format!("the scalar is no `!!{kind}`"),
-            span,
-        ))
-    }
-}
-
-fn expect_tag(tag: Option<&Tag>, kind: &str, span: Span) -> Result<(), YamlError> {
-    match tag {
-        None => Ok(()),
-        Some(tag) if tag.is_yaml_core_schema_tag(kind) => Ok(()),
-        Some(_) => Err(foreign_tag(span)),
-    }
-}
-
-fn foreign_tag(span: Span) -> YamlError {
-    YamlError::syntax("a tag that is none of YAML's core types", span)
 }

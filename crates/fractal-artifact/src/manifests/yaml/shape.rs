@@ -6,13 +6,16 @@ use std::borrow::Cow;
 
 use granit_parser::{Event, ScalarStyle, Tag};
 
-use super::{Events, YamlError};
+use super::Events;
 
 /// How the shapes compare.
 #[derive(Debug)]
 pub(crate) enum ShapeError {
     /// The first text cannot be read.
-    Before(YamlError),
+    Before {
+        /// Its line, from 1.
+        line: usize,
+    },
     /// They differ, or the second cannot be read.
     Differs {
         /// The first text's line, from 1.
@@ -33,7 +36,9 @@ pub(crate) fn same_shape(
     let mut seconds = Events::of(after);
     let mut line = 1;
     loop {
-        let (first, span) = firsts.next().map_err(ShapeError::Before)?;
+        let (first, span) = firsts
+            .next()
+            .map_err(|error| ShapeError::Before { line: error.line() })?;
         line = line.max(span.start.line());
         let differs = || ShapeError::Differs { line };
         let (second, _) = seconds.next().map_err(|_| differs())?;
@@ -49,12 +54,13 @@ pub(crate) fn same_shape(
 fn same(first: &Event<'_>, second: &Event<'_>, becomes: &Becomes<'_>) -> bool {
     match (first, second) {
         (
-            Event::Scalar(before, _, anchor, tag),
-            Event::Scalar(after, style, anchor_after, tag_after),
+            Event::Scalar(before, style, anchor, tag),
+            Event::Scalar(after, style_after, anchor_after, tag_after),
         ) => {
             anchor == anchor_after
                 && same_tag(tag.as_ref(), tag_after.as_ref())
-                && same_scalar(before, after, *style, becomes)
+                && same_style(*style, *style_after)
+                && same_text(before, after, *style_after, becomes)
         }
         (
             Event::SequenceStart(_, anchor, tag),
@@ -72,9 +78,15 @@ fn same_tag(before: Option<&Cow<'_, Tag>>, after: Option<&Cow<'_, Tag>>) -> bool
     before.map(|tag| tag.parts()) == after.map(|tag| tag.parts())
 }
 
+/// A plain scalar may come to stand in quotes, which are part of the value then; every other style stays.
+fn same_style(before: ScalarStyle, after: ScalarStyle) -> bool {
+    use ScalarStyle::{DoubleQuoted, Plain, SingleQuoted};
+    before == after || (before == Plain && matches!(after, SingleQuoted | DoubleQuoted))
+}
+
 /// A scalar without a name must not change at all. One with a name is what its value makes of it, in quotes or blocks with their
 /// own escapes; a plain one must still say the whole value, which a `#` in it would cut off.
-fn same_scalar(before: &str, after: &str, style: ScalarStyle, becomes: &Becomes<'_>) -> bool {
+fn same_text(before: &str, after: &str, style: ScalarStyle, becomes: &Becomes<'_>) -> bool {
     if !before.contains('$') {
         return before == after;
     }
