@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use fractal_artifact::manifests::Policy;
 use fractal_core::{Fault, Reason};
-use fractal_runtime::{Agent, Connected};
+use fractal_runtime::{Agent, Connected, RegistryOptions};
 use kube::Client;
 
 use crate::config::{Config, Provider, Spark};
 use crate::platform::Kubernetes;
+use crate::registries;
 
 /// The cluster cannot be reached as configured.
 const CLUSTER_UNCONFIGURED: Reason = Reason::new("ClusterUnconfigured");
@@ -94,7 +95,10 @@ impl Agent for Kubernetes {
         "Reconciles container workloads, manifest bundles and Spark jobs onto Kubernetes";
     type Args = KubernetesArgs;
 
-    async fn connect(args: &KubernetesArgs) -> Result<Connected<Self>, Fault> {
+    async fn connect(
+        args: &KubernetesArgs,
+        registry: &RegistryOptions,
+    ) -> Result<Connected<Self>, Fault> {
         let policy = args.policy.as_deref().map(policy).transpose()?;
         let mut cluster = kube::Config::infer()
             .await
@@ -121,7 +125,7 @@ impl Agent for Kubernetes {
                     service_account: spark.spark_service_account,
                 },
             },
-            credentials: None,
+            credentials: registries::credentials(args.provider, registry).await?,
         })
     }
 }

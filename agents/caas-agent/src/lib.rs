@@ -18,6 +18,7 @@ mod place;
 mod plan;
 mod platform;
 mod preflight;
+mod registries;
 mod survey;
 
 pub use args::{KubernetesArgs, SparkArgs};

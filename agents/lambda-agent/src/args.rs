@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fractal_aws::{EcrCredentials, Session};
 use fractal_core::Fault;
-use fractal_runtime::{Agent, Connected};
+use fractal_runtime::{Agent, Connected, RegistryOptions};
 
 use crate::api::Api;
 use crate::config::Config;
@@ -47,7 +47,7 @@ impl Agent for Lambda {
     const ABOUT: &'static str = "Reconciles function components onto AWS Lambda";
     type Args = LambdaArgs;
 
-    async fn connect(args: &LambdaArgs) -> Result<Connected<Self>, Fault> {
+    async fn connect(args: &LambdaArgs, _: &RegistryOptions) -> Result<Connected<Self>, Fault> {
         let session = Session::connect().await?;
         Ok(Self::connected(session, args))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fractal_core::Fault;
 use fractal_core::reconcile::Platform;
-use fractal_registry::CredentialSource;
+use fractal_registry::{CredentialSource, Options};
 
 /// A platform that is served by a binary of its own.
 pub trait Agent: Platform {
@@ -18,9 +18,14 @@ pub trait Agent: Platform {
 
     /// Finds credentials and makes clients. Called again, with backoff, while it fails for a reason that may pass.
     ///
+    /// `registry` says how registries are reached, for logins that go over the registry itself.
+    ///
     /// # Errors
     /// Where the agent cannot work: the fault says what to set.
-    fn connect(args: &Self::Args) -> impl Future<Output = Result<Connected<Self>, Fault>> + Send;
+    fn connect(
+        args: &Self::Args,
+        registry: &Options,
+    ) -> impl Future<Output = Result<Connected<Self>, Fault>> + Send;
 }
 
 /// A platform ready to work.

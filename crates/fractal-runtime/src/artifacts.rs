@@ -30,8 +30,10 @@ const FACTS_MAX: (usize, usize) = (64, 32 * 1024 * 1024);
 #[derive(Clone)]
 pub struct Artifacts {
     registry: Registry,
+    /// Whose credentials are used. What one environment may read is nobody else's to know.
+    environment: Arc<str>,
     interval: Duration,
-    tags: Arc<Mutex<HashMap<Reference, Slot>>>,
+    tags: Arc<Mutex<HashMap<(Arc<str>, Reference), Slot>>>,
     facts: Arc<Mutex<Vec<Known>>>,
     breakers: Arc<Breakers>,
 }
@@ -45,6 +47,7 @@ type Known = (Wanted, Arc<Facts>);
 /// What facts are a function of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Wanted {
+    environment: Arc<str>,
     digest: Digest,
     package_type: Option<fractal_core::artifact::PackageType>,
     architectures: &'static [&'static str],
@@ -57,10 +60,22 @@ impl Artifacts {
     pub fn new(registry: Registry, interval: Duration) -> Self {
         Self {
             registry,
+            environment: "".into(),
             interval,
             tags: Arc::default(),
             facts: Arc::default(),
             breakers: Arc::default(),
+        }
+    }
+
+    /// The same, with what belongs to an environment read by that environment's credentials.
+    #[must_use]
+    pub fn within(&self, environment: &Environment) -> Self {
+        let name = environment.id.short_name();
+        Self {
+            registry: self.registry.in_environment(name),
+            environment: name.into(),
+            ..self.clone()
         }
     }
 
@@ -137,7 +152,8 @@ impl Artifacts {
                         .is_some_and(|(_, at)| at.elapsed() < outdated)
                 })
         });
-        tags.entry(reference.clone()).or_default().clone()
+        let key = (self.environment.clone(), reference.clone());
+        tags.entry(key).or_default().clone()
     }
 
     /// What the artifact's bytes say. Read once per digest and way of reading.
@@ -146,6 +162,7 @@ impl Artifacts {
     /// Where the artifact cannot be read, or is not what the target runs.
     pub async fn facts(&self, artifact: &Artifact, needs: &Needs) -> Result<Arc<Facts>, Fault> {
         let wanted = Wanted {
+            environment: self.environment.clone(),
             digest: artifact.digest.clone(),
             package_type: needs.package_type,
             architectures: needs.architectures,

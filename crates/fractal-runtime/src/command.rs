@@ -161,15 +161,22 @@ fn registry<A: Agent>(args: &RuntimeArgs, connected: &Connected<A>) -> Result<Re
     if let Some(path) = &args.registry_config {
         sources.push(Arc::new(DockerConfig::read(path)?));
     }
+    Ok(Registry::new(Options {
+        credentials: Arc::new(Chain::new(sources)),
+        ..reaching(args)
+    })?)
+}
+
+/// How registries are reached, without any credentials.
+pub(super) fn reaching(args: &RuntimeArgs) -> Options {
     let endpoints = args
         .registry_endpoints
         .iter()
         .map(|endpoint| (endpoint.0.clone(), endpoint.1.clone()))
         .collect();
-    let options = Options {
+    Options {
         endpoints,
         ca_bundle: args.ca_bundle.clone(),
-        credentials: Arc::new(Chain::new(sources)),
         timeouts: Timeouts {
             first_byte: REGISTRY_FIRST_BYTE,
             ..Timeouts::default()
@@ -180,8 +187,7 @@ fn registry<A: Agent>(args: &RuntimeArgs, connected: &Connected<A>) -> Result<Re
             ..RetryPolicy::default()
         },
         ..Options::default()
-    };
-    Ok(Registry::new(options)?)
+    }
 }
 
 /// Whether connecting again may help.

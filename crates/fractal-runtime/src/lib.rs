@@ -29,6 +29,7 @@ pub use content::RegistryContent;
 pub use crypto::install_crypto_provider;
 pub use exit::Exit;
 pub use fractal_queue::QueueUrl;
+pub use fractal_registry::Options as RegistryOptions;
 pub use secrets::Secrets;
 pub use service::{Service, Status, Surroundings};
 pub use settings::Settings;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use fractal_core::artifact::Reference;
 use fractal_core::contract::{Component, ComponentId, Environment};
 use fractal_core::reconcile::{
-    Artifact, Consent, Goal, Inputs, InstallationId, Needs, NoContent, Outputs, Owner, PassReport,
-    Platform, Record, Release, Rollout, Task, reconcile,
+    Artifact, Consent, Content, Goal, Inputs, InstallationId, Needs, NoContent, Outputs, Owner,
+    PassReport, Platform, Record, Release, Rollout, Task, reconcile,
 };
 use fractal_core::{Fault, Fingerprint};
 use fractal_queue::{
@@ -185,7 +185,7 @@ impl<P: Platform> Worker<P> {
         let resolved = self.resolve(&needs, &inputs.environment, fresh).await;
         let resolved = resolved.map_err(faulty)?;
         tracing::Span::current().record("digest", resolved.target.digest.as_str());
-        let rollout = self.rollout(&resolved, &needs).await;
+        let rollout = self.rollout(&resolved, &needs, &inputs.environment).await;
         let rollout = rollout.map_err(|fault| Box::new(Look::Faulty(fault, Some(resolved))))?;
         Ok(Wanted { inputs, rollout })
     }
@@ -199,10 +199,8 @@ impl<P: Platform> Worker<P> {
     ) -> Result<Resolved, Fault> {
         let provider = P::provider(&self.config);
         let agent = self.settings.registry.as_ref();
-        let one = |needs| {
-            self.artifacts
-                .resolve(needs, provider, environment, agent, fresh)
-        };
+        let artifacts = self.artifacts.within(environment);
+        let one = |needs| artifacts.resolve(needs, provider, environment, agent, fresh);
         let target = one(needs).await?;
         let mut beside = Vec::new();
         for needs in &needs.beside {
@@ -211,23 +209,22 @@ impl<P: Platform> Worker<P> {
         Ok(Resolved { target, beside })
     }
 
-    async fn rollout(&self, resolved: &Resolved, needs: &Needs) -> Result<Rollout, Fault> {
+    async fn rollout(
+        &self,
+        resolved: &Resolved,
+        needs: &Needs,
+        environment: &Environment,
+    ) -> Result<Rollout, Fault> {
+        let artifacts = self.artifacts.within(environment);
         let mut rollout = Rollout {
-            target: self.release(&resolved.target, needs).await?,
+            target: release(&artifacts, &resolved.target, needs).await?,
             beside: Vec::new(),
         };
         for (artifact, needs) in resolved.beside.iter().zip(&needs.beside) {
-            rollout.beside.push(self.release(artifact, needs).await?);
+            let release = release(&artifacts, artifact, needs).await?;
+            rollout.beside.push(release);
         }
         Ok(rollout)
-    }
-
-    async fn release(&self, artifact: &Artifact, needs: &Needs) -> Result<Release, Fault> {
-        Ok(Release {
-            parameter: needs.parameter,
-            artifact: artifact.clone(),
-            facts: self.artifacts.facts(artifact, needs).await?,
-        })
     }
 
     async fn pass(&self, claim: Claim, wanted: Option<&Wanted>) -> (Claim, Ended<P>) {
@@ -279,14 +276,15 @@ impl<P: Platform> Worker<P> {
             stop: &self.stop,
             metrics: &self.metrics,
         };
-        let content = RegistryContent(self.artifacts.registry().clone());
-        let content: &dyn fractal_core::reconcile::Content = if wanted.is_some() {
-            &content
-        } else {
-            &NoContent
+        let content: Box<dyn Content> = match wanted {
+            Some(wanted) => {
+                let artifacts = self.artifacts.within(&wanted.inputs.environment);
+                Box::new(RegistryContent(artifacts.registry().clone()))
+            }
+            None => Box::new(NoContent),
         };
         // Boxed: a cloud SDK's futures are tens of kilobytes.
-        let pass = Box::pin(reconcile(&self.platform, task, &mut journal, content));
+        let pass = Box::pin(reconcile(&self.platform, task, &mut journal, &*content));
         tokio::select! {
             report = pass => report,
             never = self.keep(claim) => match never {},
@@ -322,6 +320,18 @@ impl<P: Platform> Worker<P> {
             component: document.key.clone(),
         }
     }
+}
+
+async fn release(
+    artifacts: &Artifacts,
+    artifact: &Artifact,
+    needs: &Needs,
+) -> Result<Release, Fault> {
+    Ok(Release {
+        parameter: needs.parameter,
+        artifact: artifact.clone(),
+        facts: artifacts.facts(artifact, needs).await?,
+    })
 }
 
 /// Shared by tasks.

@@ -4,7 +4,7 @@ use fractal_core::Fault;
 use fractal_core::reconcile::Finding;
 
 use super::output::{self, Format};
-use super::queue;
+use super::{queue, reaching};
 use crate::agent::Agent;
 use crate::args::RuntimeArgs;
 use crate::exit::Exit;
@@ -23,7 +23,7 @@ pub(super) async fn check<A: Agent>(
     check: &CheckArgs,
 ) -> Result<Exit, Fault> {
     let mut findings = vec![queue_finding(args).await];
-    match A::connect(own).await {
+    match A::connect(own, &reaching(args)).await {
         Err(fault) => findings.push(problem("cloud", &fault)),
         Ok(connected) => {
             findings.push(Finding {

@@ -7,7 +7,7 @@ use fractal_core::{Class, Fault, Reason};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use super::{may_pass, queue, surroundings};
+use super::{may_pass, queue, reaching, surroundings};
 use crate::agent::{Agent, Connected};
 use crate::args::RuntimeArgs;
 use crate::backoff;
@@ -27,7 +27,7 @@ pub(super) async fn run<A: Agent>(args: &RuntimeArgs, own: &A::Args) -> Result<E
     drop(queue(args)?);
     let (metrics, status) = (Metrics::new(A::NAME), Status::default());
     let _serving = serve(args, &metrics, &status).await?;
-    let Some(connected) = connect::<A>(own, &mut stop, &status).await? else {
+    let Some(connected) = connect::<A>((args, own), &mut stop, &status).await? else {
         return Ok(Exit::Success);
     };
     let surroundings = surroundings(args, &connected, (holder(A::NAME), stop)).await?;
@@ -63,14 +63,15 @@ async fn serve(
 
 /// Connects, and keeps trying while the reason may pass: an agent may start before its network or identity is there.
 async fn connect<A: Agent>(
-    own: &A::Args,
+    (args, own): (&RuntimeArgs, &A::Args),
     stop: &mut Stop,
     status: &Status,
 ) -> Result<Option<Connected<A>>, Fault> {
+    let registry = reaching(args);
     let mut attempt = 1;
     loop {
         status.turned();
-        let fault = match A::connect(own).await {
+        let fault = match A::connect(own, &registry).await {
             Ok(connected) => return Ok(Some(connected)),
             Err(fault) if !may_pass(&fault) => return Err(fault),
             Err(fault) => fault,
