@@ -12,10 +12,12 @@ mod identity;
 mod part;
 mod process;
 pub mod proxy;
+mod rest;
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -222,6 +224,79 @@ impl Cluster {
                 .await,
         );
         name
+    }
+
+    /// As [`Cluster::namespace`], but pods in it stay pending until [`Cluster::settle`] lets them go.
+    ///
+    /// # Panics
+    /// As [`Cluster::namespace`].
+    pub async fn held_namespace(&self, prefix: &str) -> String {
+        self.namespace(&format!("{}{prefix}", rest::HELD)).await
+    }
+
+    /// Lets held pods go and waits until nothing in a namespace is in progress: rollouts are complete or stuck, jobs have ended,
+    /// what was deleted is gone. Volumes, services and custom resources are not waited for.
+    ///
+    /// # Panics
+    /// When that takes more than two minutes.
+    pub async fn settle(&self, namespace: &str) {
+        must(self.settled(namespace).await);
+    }
+
+    async fn settled(&self, namespace: &str) -> Result<(), ClusterError> {
+        let began = Instant::now();
+        while began.elapsed() < client::PATIENCE {
+            let mut lists: [Value; 6] = Default::default();
+            for (list, (root, resource)) in lists.iter_mut().zip(rest::COLLECTIONS) {
+                let path = format!("{root}/namespaces/{namespace}/{resource}");
+                (_, *list) = self
+                    .client
+                    .json("GET", &path, &self.tokens.admin, None)
+                    .await?;
+            }
+            let [.., pods] = &lists;
+            let held = match namespace.starts_with(rest::HELD) {
+                true => rest::held(pods),
+                false => Vec::new(),
+            };
+            if held.is_empty() && rest::at_rest(&lists) {
+                return Ok(());
+            }
+            for pod in held {
+                let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}");
+                let released = json!({ "metadata": { "annotations": { rest::RELEASED: "true" } } });
+                // A pod that is gone meanwhile needs no letting go.
+                self.client
+                    .json("PATCH", &path, &self.tokens.admin, Some(&released))
+                    .await?;
+            }
+            tokio::time::sleep(client::INTERVAL).await;
+        }
+        Err(ClusterError::Unready {
+            what: "rollouts and jobs to end",
+        })
+    }
+
+    /// [`Cluster::api`] for callers that cannot wait asynchronously; it blocks the thread.
+    ///
+    /// # Panics
+    /// As [`Cluster::api`].
+    #[must_use]
+    pub fn api_blocking(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        // A runtime of its own on a thread of its own: the caller's may be waiting for this very call.
+        let outcome = std::thread::scope(|scope| {
+            let call = || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .map_err(ClusterError::Connect)?;
+                runtime.block_on(self.client.json(method, path, &self.tokens.admin, body))
+            };
+            scope.spawn(call).join()
+        });
+        must(outcome.unwrap_or(Err(ClusterError::Unready {
+            what: "a thread of its own",
+        })))
     }
 
     async fn change(&self, method: &str, path: &str, body: &Value) -> Result<Value, ClusterError> {

@@ -19,8 +19,8 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use super::error::ClusterError;
 
 /// Longest wait for anything the control plane does by itself. A starting API server on a busy machine is the slowest.
-const PATIENCE: Duration = Duration::from_secs(120);
-const INTERVAL: Duration = Duration::from_millis(50);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const INTERVAL: Duration = Duration::from_millis(50);
 
 /// The way to one API server.
 #[derive(Debug, Clone)]

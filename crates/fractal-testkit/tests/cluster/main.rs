@@ -1,11 +1,16 @@
 //! The control plane itself: that it is real where it matters, says who wrote what, and goes away with the test.
 
+#[cfg(test)]
+mod caller;
+#[cfg(test)]
+mod proxy;
+
 use std::time::{Duration, Instant};
 
 use fractal_testkit::cluster::{AuditEvent, Cluster};
 use serde_json::{Value, json};
 
-const WORKLOADS: &str = include_str!("cluster/workloads.yaml");
+const WORKLOADS: &str = include_str!("workloads.yaml");
 
 /// Waits until the object at `path` is as wanted, and gives it back.
 async fn until(cluster: &Cluster, path: &str, holds: impl Fn(&Value) -> bool) -> Value {
@@ -145,6 +150,44 @@ async fn a_service_account_may_do_what_its_role_allows_and_nothing_else() {
         .map(|event| event.code)
         .collect();
     assert_eq!(codes, [403, 200]);
+}
+
+#[tokio::test]
+async fn held_pods_wait_until_they_are_let_go_and_what_is_deleted_is_gone_then() {
+    let cluster = Cluster::shared().await;
+    let namespace = cluster.held_namespace("rollout").await;
+    apply(cluster, &namespace, WORKLOADS).await;
+    let pods = format!("/api/v1/namespaces/{namespace}/pods");
+    let two = |list: &Value| list["items"].as_array().unwrap().len() == 2;
+    until(cluster, &pods, two).await;
+    let deployment = format!("/apis/apps/v1/namespaces/{namespace}/deployments/shop");
+    let (_, before) = cluster.api("GET", &deployment, None).await;
+    assert_eq!(before.pointer("/status/readyReplicas"), None, "{before}");
+    cluster.settle(&namespace).await;
+    let (_, after) = cluster.api_blocking("GET", &deployment, None);
+    assert_eq!(
+        after.pointer("/status/readyReplicas"),
+        Some(&json!(1)),
+        "{after}"
+    );
+    let scaled = json!({ "spec": { "replicas": 3 } });
+    cluster.api("PATCH", &deployment, Some(&scaled)).await;
+    cluster.settle(&namespace).await;
+    let (_, after) = cluster.api("GET", &deployment, None).await;
+    assert_eq!(
+        after.pointer("/status/readyReplicas"),
+        Some(&json!(3)),
+        "{after}"
+    );
+    cluster.api("DELETE", &deployment, None).await;
+    cluster.settle(&namespace).await;
+    let (_, left) = cluster.api("GET", &pods, None).await;
+    let left = left["items"].as_array().unwrap();
+    assert!(
+        left.iter()
+            .all(|pod| pod["metadata"]["labels"]["app"] != "shop"),
+        "{left:?}"
+    );
 }
 
 #[tokio::test]
