@@ -31,7 +31,7 @@ const LIMITS: Limits = Limits {
     unpacked: 4 << 30,
     ..Limits::FUNCTION
 };
-/// Most unpacked bytes for each packed one, once more than a mebibyte was unpacked.
+/// Most unpacked bytes for each packed one, once [`RATIO_FROM`] were unpacked.
 const RATIO_MAX: u64 = 100;
-/// Unpacked bytes from which on the ratio counts.
-const RATIO_FROM: u64 = 1 << 20;
+/// Unpacked bytes from which on the ratio counts: a table of zeros in a small wheel is no bomb.
+const RATIO_FROM: u64 = 64 << 20;

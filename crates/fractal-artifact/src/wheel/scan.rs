@@ -18,7 +18,7 @@ const PIECE: usize = 64 * 1024;
 ///
 /// Memory is bounded by the zip scanner's, some 150 bytes and the name for each file, and 18 MiB of metadata at most.
 /// Every file is unpacked and hashed, which takes processor time in proportion to the bytes pushed: at most 4 GiB are
-/// unpacked, and at most a hundred bytes for each pushed.
+/// unpacked, and above 64 MiB at most a hundred bytes for each pushed.
 /// The first error is kept and given back by [`finish`](Self::finish); what is pushed after it is ignored.
 #[derive(Debug)]
 pub struct WheelScanner {
