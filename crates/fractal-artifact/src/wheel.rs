@@ -12,6 +12,7 @@
 mod entry_points;
 mod error;
 mod fields;
+mod file;
 mod inflate;
 mod name;
 mod record;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::error::WheelError;
+use super::file::Unpacked;
 use super::scan::shown;
-use super::walk::Unpacked;
 
 /// Signatures of `RECORD`, which it cannot list.
 const SIGNATURES: [&str; 2] = ["RECORD.jws", "RECORD.p7s"];
