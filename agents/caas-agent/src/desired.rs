@@ -233,9 +233,6 @@ fn defined(object: &Value) -> Vec<Resource> {
 }
 
 /// A notice of this agent's.
-fn notice(reason: &'static str, message: String) -> Notice {
-    Notice {
-        reason: Reason::new(reason),
-        message,
-    }
+const fn notice(reason: Reason, message: String) -> Notice {
+    Notice { reason, message }
 }

@@ -1,5 +1,6 @@
 //! Whether an object works, by the rules Kubernetes' own tools go by.
 
+use fractal_core::Reason;
 use serde_json::Value;
 
 mod pods;
@@ -17,7 +18,7 @@ pub enum Standing {
     /// It does not, and will not by itself.
     Failed {
         /// A stable PascalCase word.
-        reason: &'static str,
+        reason: Reason,
         /// What the cluster says.
         why: String,
         /// What a person does next.
@@ -26,9 +27,9 @@ pub enum Standing {
 }
 
 /// A rollout did not come to run.
-const ROLLOUT_FAILED: &str = "RolloutFailed";
+const ROLLOUT_FAILED: Reason = Reason::new("RolloutFailed");
 /// A job ended without success.
-const JOB_FAILED: &str = "JobFailed";
+const JOB_FAILED: Reason = Reason::new("JobFailed");
 const SEE_PODS: &str = "look at the pod's reason and log above, then publish a digest that runs or correct the component";
 
 /// Where an object stands.
@@ -238,7 +239,7 @@ fn pod(status: &Status<'_>) -> Standing {
     match status.text("phase") {
         Some("Succeeded") => Standing::Ready,
         Some("Failed") => failed(
-            "PodFailed",
+            Reason::new("PodFailed"),
             status.text("message").unwrap_or_default().to_owned(),
             SEE_PODS,
         ),
@@ -270,7 +271,7 @@ fn service(status: &Status<'_>) -> Standing {
 fn definition(status: &Status<'_>) -> Standing {
     if status.holds("NamesAccepted") == Some(false) {
         return failed(
-            "KindUnknown",
+            Reason::new("KindUnknown"),
             status.says("NamesAccepted"),
             "another CustomResourceDefinition has the name: rename the kind",
         );
@@ -285,7 +286,7 @@ fn definition(status: &Status<'_>) -> Standing {
 fn custom(status: &Status<'_>) -> Standing {
     if status.holds("Stalled") == Some(true) {
         return failed(
-            "Stalled",
+            Reason::new("Stalled"),
             status.says("Stalled"),
             "read what its controller says above",
         );
@@ -299,6 +300,6 @@ fn custom(status: &Status<'_>) -> Standing {
     Standing::Ready
 }
 
-fn failed(reason: &'static str, why: String, next: &'static str) -> Standing {
+fn failed(reason: Reason, why: String, next: &'static str) -> Standing {
     Standing::Failed { reason, why, next }
 }

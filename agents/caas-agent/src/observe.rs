@@ -389,9 +389,9 @@ impl Cluster {
             _ => String::new(),
         };
         Ok(Standing::Failed {
-            reason: found.reason,
             why: found.text(&log),
             next: found.next(),
+            reason: found.reason,
         })
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use fractal_core::Fault;
-use fractal_core::Reason;
 use fractal_core::reconcile::{
     At, Content, Finding, Grant, Health, Inputs, Needs, Notice, Outputs, Owner, Plan, Platform,
     Rollout,
@@ -150,7 +149,7 @@ impl Platform for Kubernetes {
                 Standing::Progressing(why) => waiting = waiting.or(Some(why)),
                 Standing::Failed { reason, why, next } => {
                     let what = format!("{} does not run", sight.entry);
-                    let fault = Fault::blocked(Reason::new(reason), what).because(why);
+                    let fault = Fault::blocked(reason.clone(), what).because(why);
                     return (Health::Failed(Box::new(fault.next(*next))), Outputs::new());
                 }
             }

@@ -1,6 +1,7 @@
 //! What people should know of what is wanted, though it stands in nobody's way.
 
 use fractal_artifact::manifests::{Match, Overlay, Rendered, Warning};
+use fractal_core::Reason;
 use fractal_core::contract::Params;
 use fractal_core::reconcile::Notice;
 
@@ -29,7 +30,7 @@ pub(super) fn of_bundle(rendered: &Rendered, overlay: &Overlay) -> Vec<Notice> {
             "without a value, left as they are: {}{more}",
             names.join(", ")
         );
-        notices.push(notice("UnresolvedNames", message));
+        notices.push(notice(Reason::new("UnresolvedNames"), message));
     }
     if let (Match::Unmatched { seen }, false) = (&rendered.workload, overlay.is_empty()) {
         let seen: Vec<_> = seen.iter().take(MOST).map(ToString::to_string).collect();
@@ -41,7 +42,7 @@ pub(super) fn of_bundle(rendered: &Rendered, overlay: &Overlay) -> Vec<Notice> {
         let message = format!(
             "no Deployment, StatefulSet or DaemonSet is named like the component, so its parameters change nothing; the bundle has: {seen}"
         );
-        notices.push(notice("OverlayUnmatched", message));
+        notices.push(notice(Reason::new("OverlayUnmatched"), message));
     }
     notices.extend(rendered.warnings.iter().take(MOST).map(warned));
     notices
@@ -49,10 +50,10 @@ pub(super) fn of_bundle(rendered: &Rendered, overlay: &Overlay) -> Vec<Notice> {
 
 fn warned(warning: &Warning) -> Notice {
     let reason = match warning {
-        Warning::CleartextSecret { .. } => "CleartextSecret",
-        Warning::MovingTag { .. } => "MovingTag",
-        Warning::ReplicasLeft { .. } => "ReplicasLeft",
-        _ => "BundleWarning",
+        Warning::CleartextSecret { .. } => Reason::new("CleartextSecret"),
+        Warning::MovingTag { .. } => Reason::new("MovingTag"),
+        Warning::ReplicasLeft { .. } => Reason::new("ReplicasLeft"),
+        _ => Reason::new("BundleWarning"),
     };
     notice(reason, format!("{warning}; {}", warning.next()))
 }
@@ -68,7 +69,7 @@ pub(super) fn of_workload(parameters: &Params) -> Vec<Notice> {
     if scales && !requests {
         let message =
             "maxReplicas scales by CPU, and the component requests none: set cpuRequest".to_owned();
-        return vec![notice("AutoscalerBlind", message)];
+        return vec![notice(Reason::new("AutoscalerBlind"), message)];
     }
     Vec::new()
 }

@@ -177,39 +177,43 @@ impl Failure {
             Cause::Answer(answer) => answer.message.clone(),
             Cause::Silence(said) => said.clone(),
         };
-        Fault::new(class, Reason::new(reason), self.to_string())
+        Fault::new(class, reason, self.to_string())
             .at(self.call.subject())
             .because(why)
             .next(next)
     }
 
-    fn judged(&self) -> (Class, &'static str, String) {
+    fn judged(&self) -> (Class, Reason, String) {
         let transient = |retry_after| Class::Transient { retry_after };
         let Cause::Answer(answer) = &self.cause else {
             let next = "nothing to do: it is tried again; look whether the API server can be reached from the agent";
-            return (transient(None), "ApiServerUnreachable", next.to_owned());
+            return (
+                transient(None),
+                Reason::new("ApiServerUnreachable"),
+                next.to_owned(),
+            );
         };
         let says = |text: &str| answer.message.contains(text);
         match answer.code {
             401 => (
                 Class::Blocked,
-                "PermissionDenied",
+                Reason::new("PermissionDenied"),
                 "give the agent valid credentials: its service account's token was refused"
                     .to_owned(),
             ),
             403 if says("exceeded quota") => (
                 Class::Blocked,
-                "QuotaExceeded",
+                Reason::new("QuotaExceeded"),
                 "raise the namespace's ResourceQuota, or ask for less".to_owned(),
             ),
             403 if says("is being terminated") => (
                 Class::Blocked,
-                "NamespaceMissing",
+                Reason::new("NamespaceMissing"),
                 "wait until the namespace is gone, then create it again".to_owned(),
             ),
             403 if says(" cannot ") => (
                 Class::Blocked,
-                "PermissionDenied",
+                Reason::new("PermissionDenied"),
                 self.grant(&answer.message),
             ),
             400 | 403
@@ -220,39 +224,39 @@ impl Failure {
             {
                 (
                     Class::Blocked,
-                    "AdmissionDenied",
+                    Reason::new("AdmissionDenied"),
                     "change the workload to what the cluster's policy allows, or the policy"
                         .to_owned(),
                 )
             }
             409 => (
                 transient(None),
-                "CloudConflict",
+                Reason::new("CloudConflict"),
                 "nothing to do: the object changed meanwhile and is read again".to_owned(),
             ),
             429 => (
                 transient(answer.retry_after),
-                "Throttled",
+                Reason::new("Throttled"),
                 "nothing to do: it is tried again".to_owned(),
             ),
             400 | 413 | 415 | 422 => (
                 Class::Terminal,
-                "SpecRefused",
+                Reason::new("SpecRefused"),
                 "correct the component's parameters or its bundle".to_owned(),
             ),
             404 => (
                 transient(None),
-                "Settling",
+                Reason::new("Settling"),
                 "nothing to do: it is read again".to_owned(),
             ),
             code if code >= 500 => (
                 transient(answer.retry_after),
-                "ApiServerUnreachable",
+                Reason::new("ApiServerUnreachable"),
                 "nothing to do: it is tried again".to_owned(),
             ),
             _ => (
                 Class::Blocked,
-                "SpecRefused",
+                Reason::new("SpecRefused"),
                 "read the API server's answer above".to_owned(),
             ),
         }

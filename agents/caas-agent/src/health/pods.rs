@@ -1,5 +1,6 @@
 //! Why a workload's pods do not run, in the words of the one that fails.
 
+use fractal_core::Reason;
 use serde_json::Value;
 
 /// A pod that does not run, and why.
@@ -10,7 +11,7 @@ pub(crate) struct Diagnosis {
     /// The container, where it is one container's fault.
     pub(crate) container: Option<String>,
     /// A stable PascalCase word.
-    pub(crate) reason: &'static str,
+    pub(crate) reason: Reason,
     /// What the kubelet or the scheduler says.
     pub(crate) says: String,
     /// Whether it has been started before: then the log of that run tells.
@@ -36,7 +37,7 @@ impl Diagnosis {
 
     /// What a person does next.
     pub(crate) fn next(&self) -> &'static str {
-        match self.reason {
+        match self.reason.as_str() {
             "ImageUnavailable" => {
                 "push the image to this registry, or let the nodes pull from it (imagePullSecrets, or the nodes' own identity)"
             }
@@ -102,12 +103,12 @@ fn of_container(pod: &str, status: &Value) -> Option<Diagnosis> {
             | "ErrImageNeverPull"
             | "RegistryUnavailable"
             | "ImageInspectError",
-        ) => ("ImageUnavailable", false),
+        ) => (Reason::new("ImageUnavailable"), false),
         Some("CreateContainerConfigError" | "CreateContainerError" | "RunContainerError") => {
-            ("ContainerConfig", false)
+            (Reason::new("ContainerConfig"), false)
         }
-        Some("CrashLoopBackOff") => ("ContainerCrashed", true),
-        _ if code("/state").is_some() => ("ContainerCrashed", true),
+        Some("CrashLoopBackOff") => (Reason::new("ContainerCrashed"), true),
+        _ if code("/state").is_some() => (Reason::new("ContainerCrashed"), true),
         _ => return None,
     };
     let mut says = waiting.unwrap_or("Error").to_owned();
@@ -145,7 +146,7 @@ fn unschedulable(name: &str, pod: &Value) -> Option<Diagnosis> {
     Some(Diagnosis {
         pod: name.to_owned(),
         container: None,
-        reason: "Unschedulable",
+        reason: Reason::new("Unschedulable"),
         says: message.unwrap_or("no node fits").to_owned(),
         restarted: false,
         has_log: false,

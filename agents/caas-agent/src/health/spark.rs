@@ -1,5 +1,6 @@
 //! Where a SparkApplication stands, by its operator's states.
 
+use fractal_core::Reason;
 use serde_json::Value;
 
 use super::{Standing, failed};
@@ -17,12 +18,12 @@ pub(super) fn standing(object: &Value) -> Standing {
     match state {
         "COMPLETED" => Standing::Ready,
         "FAILED" => failed(
-            "SparkDriverFailed",
+            Reason::new("SparkDriverFailed"),
             why,
             "look at the driver's log above, then publish a wheel that runs",
         ),
         "SUBMISSION_FAILED" => failed(
-            "SparkSubmissionFailed",
+            Reason::new("SparkSubmissionFailed"),
             why,
             "look at the operator's message, and at the driver's service account and image",
         ),
