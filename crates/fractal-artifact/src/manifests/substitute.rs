@@ -3,6 +3,9 @@
 //! A name is the longest run of ASCII letters, digits and underscores after a `$`. One without a value stays as it is, and so do
 //! `$$`'s first `$` and `${NAME}`. Values are not looked at again. Nothing here knows YAML.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 

@@ -134,7 +134,7 @@ impl Problem {
     pub(super) const fn next(&self) -> &'static str {
         match self {
             Self::NoMapping | Self::Field(_) | Self::Path(_) => {
-                "give it `apiVersion`, `kind` and `metadata.name`"
+                "give it `apiVersion`, `kind` and `metadata.name`; a text that reads as a number, `no` or `n` needs quotes"
             }
             Self::List => "write each of its items as a document of its own, with `---` between",
             Self::GeneratedName => "give it a `metadata.name`: objects are found again by it",
