@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::azure::AzureConfig;
 use crate::clock::Clock;
+use crate::gcp::GcpConfig;
 use crate::registry::RegistryAuth;
 use crate::vault::VaultConfig;
 
@@ -37,6 +38,8 @@ pub struct Config {
     pub registry_auth: RegistryAuth,
     /// Azure's identities beside the cloud. Their tokens are for a registry with [`RegistryAuth::Azure`].
     pub azure: Option<AzureConfig>,
+    /// Google's identities beside the cloud. Their tokens are for a registry with [`RegistryAuth::Google`].
+    pub gcp: Option<GcpConfig>,
     /// A Vault beside the cloud.
     pub vault: Option<VaultConfig>,
     /// Time.
@@ -58,6 +61,7 @@ impl Default for Config {
             tags_move_revision: false,
             registry_auth: RegistryAuth::Open,
             azure: None,
+            gcp: None,
             vault: None,
             clock: Clock::system(),
         }

@@ -135,6 +135,7 @@ impl Arguments {
             tags_move_revision: self.tags_move_revision,
             registry_auth: auth.unwrap_or(RegistryAuth::Open),
             azure: None,
+            gcp: None,
             vault: None,
             clock: if self.manual_clock {
                 Clock::manual()

@@ -6,6 +6,7 @@
 mod access;
 mod acr;
 mod blobs;
+mod gar;
 mod manifests;
 mod reply;
 mod routes;
@@ -24,6 +25,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use self::access::Access;
+pub(crate) use self::gar::{google_access_token, google_subject};
 use self::routes::{Route, Target};
 pub(crate) use self::routes::{is_repository, is_tag, sha256_digest};
 pub(crate) use self::shelf::{Shelf, Stored, file_sha256};
@@ -67,6 +69,11 @@ pub enum RegistryAuth {
         refresh_seconds: u64,
         /// Life of an access token.
         access_seconds: u64,
+    },
+    /// Google's: an access token is the password of `oauth2accesstoken` at the token endpoint.
+    Google {
+        /// Life of a token of one scope.
+        token_seconds: u64,
     },
 }
 

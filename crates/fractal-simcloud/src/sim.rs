@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::error::SimError;
 use crate::faults::Faults;
 use crate::front::Front;
+use crate::gcp::{Gcp, GcpConfig};
 use crate::ledger::Ledger;
 use crate::registry::{Registry, Shelf, state_folder};
 use crate::server::{Bound, Listener};
@@ -32,6 +33,9 @@ pub struct Endpoints {
     /// Azure's identities, where there are some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub azure: Option<String>,
+    /// Google's identities, where there are some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gcp: Option<String>,
     /// Vault, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vault: Option<String>,
@@ -43,6 +47,7 @@ pub struct SimCloud {
     listener: Listener,
     registry: Registry,
     azure: Option<Listener>,
+    gcp: Option<Listener>,
     vault: Option<(Vault, Listener)>,
     endpoints: Endpoints,
     _owned: Option<TempDir>,
@@ -85,6 +90,7 @@ impl SimCloud {
             clock: config.clock.clone(),
         };
         let azure = azure(config.azure.clone(), &front, &shelf).await?;
+        let gcp = gcp(config.gcp.clone(), &front, &shelf).await?;
         let vault = vault(config.vault.clone(), &front).await?;
         let aws = format!("http://{}", bound.address);
         let endpoints = Endpoints {
@@ -92,6 +98,7 @@ impl SimCloud {
             aws: aws.clone(),
             registry: registry.endpoint(),
             azure: azure.as_ref().map(Listener::endpoint),
+            gcp: gcp.as_ref().map(Listener::endpoint),
             vault: vault.as_ref().map(|(_, listener)| listener.endpoint()),
         };
         let service = Arc::new(Aws::new(
@@ -107,6 +114,7 @@ impl SimCloud {
             aws: service,
             registry,
             azure,
+            gcp,
             vault,
             endpoints,
             _owned: owned,
@@ -178,7 +186,7 @@ impl SimCloud {
         self.listener.stop().await;
         self.registry.stop().await;
         let vault = self.vault.map(|(_, listener)| listener);
-        for listener in self.azure.into_iter().chain(vault) {
+        for listener in self.azure.into_iter().chain(self.gcp).chain(vault) {
             listener.stop().await;
         }
     }
@@ -195,6 +203,20 @@ async fn azure(
     let bound = Bound::loopback(config.port).await?;
     let azure = Azure::new(config, front.clone(), Arc::clone(shelf));
     Ok(Some(bound.serve(Arc::new(azure))))
+}
+
+async fn gcp(
+    config: Option<GcpConfig>,
+    front: &Front,
+    shelf: &Arc<Shelf>,
+) -> Result<Option<Listener>, SimError> {
+    let Some(config) = config else {
+        return Ok(None);
+    };
+    let bound = Bound::loopback(config.port).await?;
+    let endpoint = format!("http://{}", bound.address);
+    let gcp = Gcp::new(config, front.clone(), Arc::clone(shelf), endpoint);
+    Ok(Some(bound.serve(Arc::new(gcp))))
 }
 
 async fn vault(

@@ -49,7 +49,11 @@ impl Auth {
     ) -> Result<Minted, RegistryError> {
         let at_hand = self.credential(access, ask.round).await?;
         let first = self.mint(egress, access, service, ask, &at_hand).await;
-        if ask.is_anew() || !matches!(first, Err(RegistryError::Unauthenticated { .. })) {
+        let refused = matches!(
+            first,
+            Err(RegistryError::Unauthenticated { .. } | RegistryError::Forbidden { .. })
+        );
+        if ask.is_anew() || !refused {
             return first;
         }
         let anew = self.credential(access, Round::Anew).await?;
@@ -116,6 +120,14 @@ impl Auth {
             return crate::transport::passing(egress, url, &shown(url), answer).await;
         }
         let said = Said::read(&read::start(answer.into_body(), egress.timeouts().small).await);
+        if status == StatusCode::FORBIDDEN {
+            return RegistryError::Forbidden {
+                action: access.action,
+                at: access.at.clone(),
+                identity,
+                said,
+            };
+        }
         let problem = format!(
             "its token service {} answered {}",
             shown(url),

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::acr::Acr;
 use super::routes::{Route, Target};
 use super::tokens::Tokens;
-use super::{RegistryAuth, header, reply};
+use super::{RegistryAuth, gar, header, reply};
 use crate::encoding::{find, query_pairs};
 use crate::exchange::{Reply, read_body};
 
@@ -72,6 +72,7 @@ impl Access {
         }
         let (path, service) = match &self.auth {
             RegistryAuth::Azure { login_server, .. } => ("/oauth2/token", login_server),
+            RegistryAuth::Google { .. } => ("/v2/token", &self.host),
             _ => ("/token", &self.host),
         };
         let mut challenge = format!(
@@ -109,6 +110,9 @@ impl Access {
         };
         match (&self.auth, target) {
             (RegistryAuth::Bearer { .. }, Target::Token) => self.bearer_token(tokens, parts, &form),
+            (RegistryAuth::Google { token_seconds }, Target::Token) => {
+                gar::token(tokens, parts, &form, *token_seconds)
+            }
             (
                 RegistryAuth::Azure {
                     login_server,

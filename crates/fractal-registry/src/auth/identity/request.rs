@@ -147,23 +147,29 @@ impl IdentityRequest {
         }
     }
 
-    /// With a header. One whose value no header may have is left out: the service will say that it misses it.
+    /// With a header. One that no request may have is left out: the service will say that it misses it.
     #[must_use]
-    pub fn header(mut self, name: &'static str, value: &str) -> Self {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.push((HeaderName::from_static(name), value));
-        }
-        self
+    pub fn header(self, name: &str, value: &str) -> Self {
+        let value = HeaderValue::from_str(value);
+        self.with(name, value.ok())
     }
 
     /// With a header that nobody may read: `scheme` is put before the secret, such as `Bearer `.
     #[must_use]
-    pub fn secret_header(mut self, name: &'static str, scheme: &str, secret: &Secret) -> Self {
-        if let Ok(mut value) = HeaderValue::from_str(&format!("{scheme}{}", secret.reveal())) {
+    pub fn secret_header(self, name: &str, scheme: &str, secret: &Secret) -> Self {
+        let value = HeaderValue::from_str(&format!("{scheme}{}", secret.reveal()));
+        let value = value.ok().map(|mut value| {
             value.set_sensitive(true);
-            self.headers.push((HeaderName::from_static(name), value));
+            value
+        });
+        self.with(name, value).hiding(secret)
+    }
+
+    fn with(mut self, name: &str, value: Option<HeaderValue>) -> Self {
+        if let (Ok(name), Some(value)) = (HeaderName::from_bytes(name.as_bytes()), value) {
+            self.headers.push((name, value));
         }
-        self.hiding(secret)
+        self
     }
 
     /// With `secret` taken out of whatever the service says, where it repeats it.
