@@ -1,5 +1,6 @@
 //! Manifests made to exhaust their reader. Alone in its process, since it measures the process's memory.
 
+#[expect(dead_code, reason = "this file needs part of it only")]
 #[path = "support/bundle.rs"]
 mod bundle;
 
