@@ -1,11 +1,13 @@
 //! An agent with the documented role in a namespace of a real control plane, and passes by hand.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use caas_agent::{Config, Kubernetes, Memo, Place, Spark};
 use fractal_core::artifact::{BundleFacts, Descriptor, Digest, Facts, ImageFacts, Reference};
-use fractal_core::contract::{ComponentKey, Environment, EnvironmentId, Params};
+use fractal_core::contract::{ComponentKey, Environment, EnvironmentId, Params, wire};
 use fractal_core::reconcile::{
     Artifact, Consent, Goal, Inputs, Journal, NoContent, NoteError, Owner, PassReport, Preview,
     Record, Release, Rollout, Task, preview, reconcile,
@@ -17,7 +19,11 @@ use serde_json::{Value, json};
 pub(crate) const WORKLOAD: &str = "CustomWorkloads.CaaS.KubernetesWorkload";
 /// The role the documentation gives.
 pub(crate) const ROLE: &str = include_str!("../../deploy/role.yaml");
+/// The role for bundles of many kinds.
+pub(crate) const BUNDLE_ROLE: &str = include_str!("../../deploy/role-bundle.yaml");
 const ACCOUNT: &str = "caas-agent";
+/// Longest wait for anything the cluster does by itself.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One namespace, and the agent that may write to it.
 pub(crate) struct Rig {
@@ -63,6 +69,15 @@ impl Rig {
         }
     }
 
+    /// A kubeconfig that lets a process in as the agent.
+    pub(crate) async fn kubeconfig(&self) -> std::path::PathBuf {
+        let token = self
+            .cluster
+            .service_account_token(&self.namespace, ACCOUNT)
+            .await;
+        self.cluster.kubeconfig(&token)
+    }
+
     /// Applies YAML as an administrator.
     pub(crate) async fn apply(&self, yaml: &str) {
         apply(self.cluster, &self.namespace, yaml).await;
@@ -83,6 +98,92 @@ impl Rig {
             .kubectl(&["get", kind, name, "-o", "json", "--show-managed-fields"])
             .await;
         serde_json::from_str(&text).unwrap()
+    }
+
+    /// Runs kubectl in the namespace, and says what came of it.
+    pub(crate) async fn try_kubectl(&self, args: &[&str]) -> Result<String, String> {
+        let all: Vec<&str> = ["-n", &self.namespace]
+            .into_iter()
+            .chain(args.iter().copied())
+            .collect();
+        let output = self.cluster.kubectl(&all, None).await;
+        if output.status.success() {
+            Ok(String::from_utf8(output.stdout).unwrap())
+        } else {
+            Err(String::from_utf8(output.stderr).unwrap())
+        }
+    }
+
+    /// Waits until an object is as wanted, and gives it back.
+    pub(crate) async fn until(
+        &self,
+        kind: &str,
+        name: &str,
+        holds: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let began = Instant::now();
+        loop {
+            let object = match self.try_kubectl(&["get", kind, name, "-o", "json"]).await {
+                Ok(text) => serde_json::from_str(&text).unwrap(),
+                Err(_) => Value::Null,
+            };
+            if holds(&object) {
+                return object;
+            }
+            assert!(began.elapsed() < PATIENCE, "{kind} {name}: {object:#}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// All objects of these kinds in the namespace.
+    pub(crate) async fn objects(&self, kinds: &str) -> Vec<Value> {
+        let text = self.kubectl(&["get", kinds, "-o", "json"]).await;
+        let list: Value = serde_json::from_str(&text).unwrap();
+        list["items"].as_array().unwrap().clone()
+    }
+
+    /// Resource versions of all objects of these kinds, by `Kind/name`.
+    pub(crate) async fn versions(&self, kinds: &str) -> BTreeMap<String, String> {
+        let objects = self.objects(kinds).await;
+        objects
+            .iter()
+            .map(|it| (id(it), text(it, "/metadata/resourceVersion")))
+            .collect()
+    }
+
+    /// Every state that objects of a collection have had since a resource version, as the API server remembers them.
+    pub(crate) async fn history(&self, collection: &str, since: &str) -> Vec<Value> {
+        let path = format!("{collection}?watch=true&resourceVersion={since}&timeoutSeconds=1");
+        let text = self.kubectl(&["get", "--raw", &path]).await;
+        text.lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap()["object"].take())
+            .collect()
+    }
+
+    /// What this agent has changed since `mark`.
+    pub(crate) fn writes(&self, mark: usize) -> Vec<AuditEvent> {
+        let calls = self.calls(mark).into_iter();
+        calls.filter(AuditEvent::is_accepted_write).collect()
+    }
+
+    /// Three more passes: each finds everything as wanted, no resource version moves, and the API server notes no write.
+    pub(crate) async fn stays(&self, component: &mut Component, kinds: &str) {
+        let before = self.versions(kinds).await;
+        let mark = self.mark();
+        for _ in 0..3 {
+            let report = component.pass(&self.agent).await;
+            let ready = matches!(report.end, fractal_core::reconcile::End::Ready(_));
+            assert!(
+                ready && report.steps.is_empty(),
+                "{:?}: {:?}",
+                report.end,
+                report.steps
+            );
+        }
+        assert_eq!(self.versions(kinds).await, before);
+        let calls = self.calls(mark);
+        let writes: Vec<_> = calls.iter().filter(|it| it.is_write()).collect();
+        assert!(!calls.is_empty() && writes.is_empty(), "{writes:?}");
     }
 
     /// Every object of the namespace that is not the cluster's own, as `kind/name`.
@@ -158,6 +259,28 @@ impl Rig {
         self.component(id, parameters, rollout)
     }
 
+    /// A workload as a client posts it: `parameters` by whatever names its version uses, `blueprint` as it was registered.
+    pub(crate) fn posted(
+        &self,
+        id: &str,
+        offer: &str,
+        parameters: Value,
+        blueprint: Value,
+    ) -> Result<Component, wire::WireError> {
+        let body = json!({
+            "liveSystemId": format!("Personal/suite/{}", self.namespace),
+            "fractalId": "Personal/suite/fractal:v1",
+            "environment": { "id": { "type": "Personal", "ownerId": "suite", "shortName": "dev" } },
+            "blueprintMap": { (id): { "id": id, "type": offer, "provider": "CaaS", "parameters": parameters } },
+            "blueprint": { "components": [{ "id": id, "parameters": blueprint }] },
+        });
+        let system = wire::live_system(&serde_json::to_vec(&body).unwrap(), None)?;
+        let (_, posted) = system.components.into_iter().next().unwrap();
+        assert_eq!(posted.offer.as_str(), WORKLOAD);
+        let parameters = serde_json::to_value(&posted.parameters).unwrap();
+        Ok(self.workload(id, parameters))
+    }
+
     fn component(&self, id: &str, parameters: Value, rollout: Rollout) -> Component {
         let environment = EnvironmentId::new("Personal", "suite", "dev").unwrap();
         let key = ComponentKey {
@@ -203,7 +326,7 @@ pub(crate) struct Component {
     pub(crate) consent: Consent,
 }
 
-type Report = PassReport<Place, Memo>;
+pub(crate) type Report = PassReport<Place, Memo>;
 
 impl Component {
     /// Sets parameters anew.
@@ -309,6 +432,29 @@ impl Component {
     }
 }
 
+/// The fault a pass ended with.
+pub(crate) fn fault(report: &Report) -> &fractal_core::Fault {
+    match &report.end {
+        fractal_core::reconcile::End::Fault(fault) => fault,
+        end => panic!("no fault: {end:?} after {:?}", report.steps),
+    }
+}
+
+/// `Kind/name` of an object.
+pub(crate) fn id(object: &Value) -> String {
+    format!(
+        "{}/{}",
+        text(object, "/kind"),
+        text(object, "/metadata/name")
+    )
+}
+
+/// A text of an object; empty where there is none.
+pub(crate) fn text(object: &Value, pointer: &str) -> String {
+    let text = object.pointer(pointer).and_then(Value::as_str);
+    text.unwrap_or_default().to_owned()
+}
+
 async fn run(
     agent: &Kubernetes,
     owner: &Owner,
@@ -342,11 +488,16 @@ impl Journal<Place, Memo> for Memory {
 
 /// The agent as its kubeconfig lets it in.
 pub(crate) async fn agent(kubeconfig: &Path, namespace: &str) -> Kubernetes {
+    Kubernetes::new(client(kubeconfig).await, namespace)
+}
+
+/// A client of this test's own runtime.
+pub(crate) async fn client(kubeconfig: &Path) -> kube::Client {
     let file = kube::config::Kubeconfig::read_from(kubeconfig).unwrap();
     let config = kube::Config::from_custom_kubeconfig(file, &Default::default())
         .await
         .unwrap();
-    Kubernetes::new(kube::Client::try_from(config).unwrap(), namespace)
+    kube::Client::try_from(config).unwrap()
 }
 
 pub(crate) fn image(reference: &str) -> Release {
