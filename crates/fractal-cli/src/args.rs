@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::approve::ApproveArgs;
 use crate::down::DownArgs;
 use crate::inspect::InspectArgs;
+use crate::manifests::ManifestsArgs;
 use crate::plan::PlanArgs;
 use crate::publish::PublishArgs;
 use crate::retry::RetryArgs;
@@ -50,6 +51,8 @@ pub(crate) enum Command {
     Publish(PublishArgs),
     /// Says what an artifact is, how that is known, and where it can run
     Inspect(InspectArgs),
+    /// Publishes, renders, compares and checks bundles of Kubernetes manifests
+    Manifests(ManifestsArgs),
     /// Submits a live system: what agents then bring about
     Up(UpArgs),
     /// Asks the agents what they would do, without changing anything
@@ -75,16 +78,27 @@ mod tests {
         Cli::command().debug_assert();
     }
 
-    #[test]
-    fn every_command_says_what_it_does_and_gives_an_example() {
-        for command in Cli::command().get_subcommands() {
+    fn teaches(command: &clap::Command) {
+        // clap adds a `help` to whatever has commands of its own.
+        let own = command
+            .get_subcommands()
+            .filter(|it| it.get_name() != "help");
+        for command in own {
             let examples = command.get_after_help().map(ToString::to_string);
-            let name = command.get_name();
+            let name = command.get_bin_name().unwrap_or_default();
             assert!(command.get_about().is_some(), "{name}");
             assert!(
-                examples.is_some_and(|text| text.contains(&format!("fractal {name} "))),
+                examples.is_some_and(|text| text.contains(&format!("{name} "))),
                 "{name}"
             );
+            teaches(command);
         }
+    }
+
+    #[test]
+    fn every_command_says_what_it_does_and_gives_an_example() {
+        let mut command = Cli::command();
+        command.build();
+        teaches(&command);
     }
 }

@@ -15,6 +15,7 @@ mod exit;
 mod follow;
 mod inspect;
 mod live_system;
+mod manifests;
 mod plan;
 mod publish;
 mod registry;
@@ -64,6 +65,7 @@ async fn dispatch(terminal: &Terminal, command: Command) -> Result<Exit, CliErro
     match command {
         Command::Publish(args) => publish::run(terminal, args).await,
         Command::Inspect(args) => inspect::run(terminal, args).await,
+        Command::Manifests(args) => manifests::run(terminal, args).await,
         Command::Up(args) => up::run(terminal, args).await,
         Command::Plan(args) => plan::run(terminal, args).await,
         Command::Status(args) => status::run(terminal, args).await,

@@ -13,8 +13,8 @@ use crate::live_system;
 use crate::terminal::{Format, Terminal};
 use crate::up::seconds;
 
-mod answer;
-mod asking;
+pub(crate) mod answer;
+pub(crate) mod asking;
 mod text;
 
 use answer::Planned;
@@ -49,12 +49,12 @@ pub(crate) async fn run(terminal: &Terminal, args: PlanArgs) -> Result<Exit, Cli
     let (id, held, questions) = match &system {
         Some(system) => {
             let held = asking::is_large_shrink(&queue, system).await?;
-            let questions = asking::about_file(&queue, system).await?;
+            let questions = asking::about_file(&queue, system, None).await?;
             (system.id.clone(), held, questions)
         }
         None => {
             let system = live_system::find(&queue, &args.subject).await?;
-            let questions = asking::about_submitted(&queue, &system.id).await?;
+            let questions = asking::about_submitted(&queue, &system.id, None).await?;
             (system.id, false, questions)
         }
     };
@@ -82,7 +82,8 @@ fn is_file(path: &Path) -> bool {
     path.is_file() || path.as_os_str() == "-" || matches!(extension, Some("yaml" | "yml" | "json"))
 }
 
-async fn read(path: &Path) -> Result<LiveSystem, CliError> {
+/// The live system in a file, unless submitting it would be refused.
+pub(crate) async fn read(path: &Path) -> Result<LiveSystem, CliError> {
     let system = document::read(path)?;
     asking::check(&document::place(path), &system).await?;
     Ok(system)

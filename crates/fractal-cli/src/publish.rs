@@ -12,7 +12,7 @@ use crate::terminal::Terminal;
 mod archive;
 mod delivery;
 mod parcel;
-mod receipt;
+pub(crate) mod receipt;
 mod wheel;
 mod zip;
 
@@ -82,7 +82,7 @@ pub(crate) async fn run(terminal: &Terminal, args: PublishArgs) -> Result<Exit, 
     Ok(receipt::print(terminal, &parcel, &results))
 }
 
-fn count(registries: usize) -> String {
+pub(crate) fn count(registries: usize) -> String {
     if registries == 1 {
         "one place".into()
     } else {
@@ -91,7 +91,7 @@ fn count(registries: usize) -> String {
 }
 
 /// Where to, each once, each with a tag or digest: pushing to `latest` because nothing was said helps nobody.
-fn targets(texts: &[String]) -> Result<Vec<Reference>, CliError> {
+pub(crate) fn targets(texts: &[String]) -> Result<Vec<Reference>, CliError> {
     let mut to: Vec<Reference> = Vec::new();
     for text in texts {
         let reference: Reference = text
@@ -112,7 +112,7 @@ fn targets(texts: &[String]) -> Result<Vec<Reference>, CliError> {
 }
 
 /// A reference with a digest can only take what has that digest: nothing is sent to find that out.
-fn same_digest(parcel: &Parcel, to: &[Reference]) -> Result<(), CliError> {
+pub(crate) fn same_digest(parcel: &Parcel, to: &[Reference]) -> Result<(), CliError> {
     let other = to.iter().find_map(|to| {
         let digest = to.digest()?;
         (digest != parcel.digest()).then_some((to, digest))

@@ -128,6 +128,11 @@ impl Terminal {
         self.paint
     }
 
+    /// How texts on standard error are coloured.
+    pub(crate) const fn error_paint(&self) -> Paint {
+        self.error_paint
+    }
+
     /// Whether anybody still reads what is printed.
     pub(crate) fn is_read(&self) -> bool {
         self.state.load(Ordering::Relaxed) == OPEN
@@ -181,6 +186,15 @@ impl Terminal {
             }
         };
         let _ = writeln!(io::stderr(), "{text}");
+    }
+
+    /// Lines beside the answer, on standard error: what is printed on standard output goes into other programs.
+    pub(crate) fn notes(&self, lines: impl IntoIterator<Item = String>) {
+        self.clear();
+        let mut error = io::stderr().lock();
+        for line in lines {
+            let _ = writeln!(error, "{line}");
+        }
     }
 
     /// The exit code of a command that ended with `exit`, unless its answer could not be written.

@@ -12,17 +12,17 @@ use crate::exit::Exit;
 /// One component's plan.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Planned {
-    pub(super) component: String,
-    pub(super) offer: String,
+pub(crate) struct Planned {
+    pub(crate) component: String,
+    pub(crate) offer: String,
     #[serde(flatten)]
-    pub(super) plan: Plan,
+    pub(crate) plan: Plan,
 }
 
 /// What is to come of a component.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Plan {
+pub(crate) enum Plan {
     /// What its agent would do.
     Preview(Preview),
     /// Why there is no plan.
@@ -36,36 +36,36 @@ pub(super) enum Plan {
 /// An agent's dry run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Preview {
+pub(crate) struct Preview {
     /// Steps that would be carried out first.
-    pub(super) now: Vec<Step>,
+    pub(crate) now: Vec<Step>,
     /// What would follow.
     #[serde(default)]
-    pub(super) later: Vec<String>,
+    pub(crate) later: Vec<String>,
     /// Why it would wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) wait: Option<String>,
+    pub(crate) wait: Option<String>,
     /// What people should know of what is wanted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) notices: Vec<Notice>,
+    pub(crate) notices: Vec<Notice>,
     /// The hash to approve, where the plan replaces something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) approval: Option<String>,
+    pub(crate) approval: Option<String>,
 }
 
 /// One step.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Step {
-    pub(super) place: String,
-    pub(super) step: String,
-    pub(super) effect: String,
+pub(crate) struct Step {
+    pub(crate) place: String,
+    pub(crate) step: String,
+    pub(crate) effect: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) details: Vec<String>,
+    pub(crate) details: Vec<String>,
 }
 
 impl Planned {
-    pub(super) fn new(key: &ComponentKey, plan: Plan) -> Self {
+    pub(crate) fn new(key: &ComponentKey, plan: Plan) -> Self {
         Self {
             component: key.component.to_string(),
             offer: key.offer.to_string(),
@@ -74,7 +74,7 @@ impl Planned {
     }
 
     /// How the command ends because of it.
-    pub(super) const fn exit(&self) -> Exit {
+    pub(crate) const fn exit(&self) -> Exit {
         match &self.plan {
             Plan::Fault(fault) => of_class(fault.class),
             Plan::Preview(_) | Plan::Provided(_) | Plan::Removed(_) => Exit::Success,
@@ -84,7 +84,7 @@ impl Planned {
 
 impl Plan {
     /// Reads an answer; one of another form is an agent of another version.
-    pub(super) fn read(answer: Value) -> Option<Self> {
+    pub(crate) fn read(answer: Value) -> Option<Self> {
         let plan = serde_json::from_value(answer).ok()?;
         matches!(plan, Self::Preview(_) | Self::Fault(_)).then_some(plan)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fractal_core::contract::{Component, ComponentKey, LiveSystem, LiveSystemId};
+use fractal_core::contract::{Component, ComponentId, ComponentKey, LiveSystem, LiveSystemId};
 use fractal_core::{Fault, Reason};
 use fractal_queue::intake::{SHRINK_FROM, Shrink};
 use fractal_queue::store::Sqlite;
@@ -18,7 +18,7 @@ const AGENT_SILENT: Reason = Reason::new("AgentSilent");
 const ANSWER_UNREADABLE: Reason = Reason::new("AnswerUnreadable");
 
 /// A component, and what is known of its plan or which question was asked about it.
-pub(super) struct Asked {
+pub(crate) struct Asked {
     key: ComponentKey,
     state: State,
 }
@@ -29,7 +29,7 @@ enum State {
 }
 
 /// Refuses what `up` would refuse: the live system is taken in by a queue in memory, which nobody serves and nothing is left of.
-pub(super) async fn check(place: &str, system: &LiveSystem) -> Result<(), CliError> {
+pub(crate) async fn check(place: &str, system: &LiveSystem) -> Result<(), CliError> {
     let clock = Arc::new(SystemClock::default());
     let queue = Queue::new(Arc::new(Sqlite::in_memory()?), clock);
     let taken = queue.submit_parsed(system, Shrink::Allow).await;
@@ -40,7 +40,7 @@ pub(super) async fn check(place: &str, system: &LiveSystem) -> Result<(), CliErr
 }
 
 /// Whether submitting `system` would be held: too many of the components there are would go.
-pub(super) async fn is_large_shrink(queue: &Queue, system: &LiveSystem) -> Result<bool, CliError> {
+pub(crate) async fn is_large_shrink(queue: &Queue, system: &LiveSystem) -> Result<bool, CliError> {
     let Some(known) = queue.live_system(&system.id).await? else {
         return Ok(false);
     };
@@ -52,11 +52,16 @@ pub(super) async fn is_large_shrink(queue: &Queue, system: &LiveSystem) -> Resul
     Ok(all >= SHRINK_FROM && removed * 2 > all)
 }
 
-/// Asks what submitting `system` would do.
-pub(super) async fn about_file(queue: &Queue, system: &LiveSystem) -> Result<Vec<Asked>, CliError> {
+/// Asks what submitting `system` would do: of all its components, or of `only` one.
+pub(crate) async fn about_file(
+    queue: &Queue,
+    system: &LiveSystem,
+    only: Option<&ComponentId>,
+) -> Result<Vec<Asked>, CliError> {
     let agents = queue.agents().await?;
     let mut asked = Vec::new();
-    for component in system.components.values() {
+    let wanted = |id: &ComponentId| only.is_none_or(|only| only == id);
+    for component in system.components.values().filter(|it| wanted(&it.id)) {
         let key = component.key();
         let state = match known(&key, component, &agents) {
             Some(plan) => State::Known(plan),
@@ -66,7 +71,8 @@ pub(super) async fn about_file(queue: &Queue, system: &LiveSystem) -> Result<Vec
     }
     for document in queue.components(&system.id).await? {
         let kept = system.components.get(&document.key.component);
-        if kept.is_none_or(|component| component.key() != document.key) {
+        let differs = kept.is_none_or(|component| component.key() != document.key);
+        if differs && wanted(&document.key.component) {
             let state = State::Known(Plan::Removed(true));
             asked.push(Asked {
                 key: document.key,
@@ -77,14 +83,17 @@ pub(super) async fn about_file(queue: &Queue, system: &LiveSystem) -> Result<Vec
     Ok(asked)
 }
 
-/// Asks what is still to be done about a live system as it was submitted.
-pub(super) async fn about_submitted(
+/// Asks what is still to be done about a live system as it was submitted, or about `only` one component of it.
+pub(crate) async fn about_submitted(
     queue: &Queue,
     id: &LiveSystemId,
+    only: Option<&ComponentId>,
 ) -> Result<Vec<Asked>, CliError> {
     let agents = queue.agents().await?;
     let mut asked = Vec::new();
-    for document in queue.components(id).await? {
+    let mut documents = queue.components(id).await?;
+    documents.retain(|document| only.is_none_or(|only| *only == document.key.component));
+    for document in documents {
         let known = if document.tombstone {
             unserved(&document.key, &agents)
         } else {
@@ -104,7 +113,7 @@ pub(super) async fn about_submitted(
 }
 
 /// Collects the answers; questions that nobody answers in time are withdrawn.
-pub(super) async fn answers(
+pub(crate) async fn answers(
     terminal: &Terminal,
     queue: &Queue,
     asked: Vec<Asked>,

@@ -48,13 +48,13 @@ pub async fn deliver(
 async fn push(parcel: &Parcel, registry: &Registry, to: &Reference) -> Result<Arrival, Fault> {
     let sent = match &parcel.content {
         Content::File { path, layer } => {
-            let mut sent = blob(registry, to, &empty(), &empty_bytes()).await?;
-            sent += blob(registry, to, layer, path)
-                .await
-                .map_err(|error| of_file(path, error))?;
-            let (bytes, media_type) = (parcel.manifest.clone(), &parcel.media_type);
-            registry.push_manifest(to, bytes, media_type).await?;
-            sent
+            let layer = blob(registry, to, layer, path).await;
+            let sent = layer.map_err(|error| of_file(path, error))?;
+            sent + manifest(parcel, registry, to).await?
+        }
+        Content::Bytes { bytes, layer } => {
+            let sent = blob(registry, to, layer, bytes).await?;
+            sent + manifest(parcel, registry, to).await?
         }
         Content::Layout { located, .. } => {
             copy(located, &registry.locate(to)).await?.uploaded_bytes
@@ -62,6 +62,18 @@ async fn push(parcel: &Parcel, registry: &Registry, to: &Reference) -> Result<Ar
     };
     let digest = read_back(parcel, registry, to).await?;
     Ok(Arrival { digest, sent })
+}
+
+/// Sends the empty config and the manifest, once the layer is there.
+async fn manifest(
+    parcel: &Parcel,
+    registry: &Registry,
+    to: &Reference,
+) -> Result<u64, RegistryError> {
+    let sent = blob(registry, to, &empty(), &empty_bytes()).await?;
+    let (bytes, media_type) = (parcel.manifest.clone(), &parcel.media_type);
+    registry.push_manifest(to, bytes, media_type).await?;
+    Ok(sent)
 }
 
 /// What goes wrong while a file is read again is the file's: nothing is wrong with the registry then.

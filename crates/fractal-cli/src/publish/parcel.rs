@@ -16,6 +16,8 @@ use crate::artifact::{Artifact, Source};
 use crate::error::CliError;
 
 const PACKAGE_UNKNOWN: Reason = Reason::new("PackageUnknown");
+/// A manifest bundle's file name, as the contract's own example has it: part of the manifest, and so of the digest.
+const BUNDLE_NAME: &str = "manifests.tar";
 /// The content of OCI's empty descriptor.
 const EMPTY: &[u8] = b"{}";
 
@@ -37,6 +39,11 @@ pub(super) enum Content {
     /// A file on this machine, which is the only layer.
     File {
         path: PathBuf,
+        layer: Box<Descriptor>,
+    },
+    /// Bytes in memory, which are the only layer.
+    Bytes {
+        bytes: Bytes,
         layer: Box<Descriptor>,
     },
     /// A layout; one that was unpacked from an archive goes with the parcel.
@@ -92,21 +99,44 @@ impl Parcel {
         let annotations = &mut facts.layer.annotations;
         annotations.insert(media_type::TITLE.into(), name.clone());
         let layer = facts.layer.clone();
-        let manifest = ImageManifest::new(Some(media_type), empty(), vec![layer.clone()]);
-        let manifest = serde_json::to_vec(&manifest).map_err(|error| {
-            Fault::terminal(Reason::new("Internal"), "the manifest has no JSON form").because(error)
-        })?;
+        let manifest = manifest(media_type, &layer)?;
         Ok(Self {
             name,
             kind,
             digest: Digest::sha256(&manifest),
-            manifest: manifest.into(),
+            manifest,
             media_type: media_type::OCI_MANIFEST.into(),
             content: Content::File {
                 path: path.to_owned(),
                 layer: Box::new(layer),
             },
             facts: Some(facts),
+        })
+    }
+
+    /// The tar of a manifest bundle, as [`fractal_artifact::bundle_tar`] writes it.
+    ///
+    /// What `oras push --artifact-type TYPE manifests.tar:TYPE` makes of it, but for the time that `oras` adds.
+    ///
+    /// # Errors
+    /// Where its manifest has no JSON form.
+    pub fn bundle(tar: Vec<u8>) -> Result<Self, CliError> {
+        let (digest, size) = (Digest::sha256(&tar), tar.len() as u64);
+        let mut layer = Descriptor::new(media_type::MANIFESTS, digest, size);
+        let annotations = &mut layer.annotations;
+        annotations.insert(media_type::TITLE.into(), BUNDLE_NAME.into());
+        let manifest = manifest(media_type::MANIFESTS, &layer)?;
+        Ok(Self {
+            name: BUNDLE_NAME.into(),
+            kind: ArtifactKind::Manifests,
+            digest: Digest::sha256(&manifest),
+            manifest,
+            media_type: media_type::OCI_MANIFEST.into(),
+            content: Content::Bytes {
+                bytes: tar.into(),
+                layer: Box::new(layer),
+            },
+            facts: None,
         })
     }
 
@@ -161,7 +191,7 @@ impl Parcel {
     /// Where it lies, unless it is a file that publishing packs.
     pub(crate) fn source(&self) -> Option<Source> {
         match &self.content {
-            Content::File { .. } => None,
+            Content::File { .. } | Content::Bytes { .. } => None,
             Content::Layout { located, .. } => Source::of(located),
         }
     }
@@ -170,6 +200,15 @@ impl Parcel {
     pub(crate) const fn facts(&self) -> Option<&ZipFacts> {
         self.facts.as_ref()
     }
+}
+
+/// The manifest of an artifact with this one layer.
+fn manifest(artifact_type: &str, layer: &Descriptor) -> Result<Bytes, Fault> {
+    let manifest = ImageManifest::new(Some(artifact_type), empty(), vec![layer.clone()]);
+    let manifest = serde_json::to_vec(&manifest).map_err(|error| {
+        Fault::terminal(Reason::new("Internal"), "the manifest has no JSON form").because(error)
+    })?;
+    Ok(manifest.into())
 }
 
 /// OCI's empty descriptor: the config of artifacts that have none.

@@ -4,6 +4,8 @@
 //! the way through a real agent and cloud is tested where those are.
 
 #[cfg(test)]
+mod bundles;
+#[cfg(test)]
 mod inspecting;
 #[cfg(test)]
 mod planning;
