@@ -20,7 +20,7 @@ mod env;
 mod fields;
 mod mounts;
 mod notices;
-mod spark;
+pub(crate) mod spark;
 mod workload;
 
 /// What is wanted of a component.

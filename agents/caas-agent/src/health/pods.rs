@@ -3,6 +3,8 @@
 use fractal_core::Reason;
 use serde_json::Value;
 
+use super::spark;
+
 /// A pod that does not run, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Diagnosis {
@@ -37,6 +39,9 @@ impl Diagnosis {
 
     /// What a person does next.
     pub(crate) fn next(&self) -> &'static str {
+        if let Some(next) = spark::next(&self.reason) {
+            return next;
+        }
         match self.reason.as_str() {
             "ImageUnavailable" => {
                 "push the image to this registry, or let the nodes pull from it (imagePullSecrets, or the nodes' own identity)"
@@ -52,6 +57,9 @@ impl Diagnosis {
 
 /// The labels by which a workload finds its pods, as a selector; nothing for kinds without pods.
 pub(crate) fn looks_at(object: &Value) -> Option<String> {
+    if let Some(driver) = spark::driver(object) {
+        return Some(driver);
+    }
     let labels = object.pointer("/spec/selector/matchLabels")?.as_object()?;
     let terms: Vec<_> = labels
         .iter()
@@ -67,7 +75,7 @@ pub(crate) fn diagnose(mut pods: Vec<Value>) -> Option<Diagnosis> {
         at.and_then(Value::as_str).unwrap_or_default().to_owned()
     };
     pods.sort_by_key(|pod| std::cmp::Reverse(made(pod)));
-    pods.iter().find_map(of_pod)
+    pods.iter().find_map(|pod| spark::explain(pod, of_pod(pod)))
 }
 
 fn of_pod(pod: &Value) -> Option<Diagnosis> {
