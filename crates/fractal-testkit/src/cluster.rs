@@ -130,7 +130,26 @@ impl Cluster {
     /// When the audit log cannot be read or understood.
     #[must_use]
     pub fn audit(&self) -> Vec<AuditEvent> {
-        must(audit::read(&self.folder.path().join(files::AUDIT_LOG)))
+        self.audit_since(0)
+    }
+
+    /// Where the audit log stands, for [`Cluster::audit_since`].
+    ///
+    /// # Panics
+    /// As [`Cluster::audit`].
+    #[must_use]
+    pub fn audit_mark(&self) -> u64 {
+        must(audit::end(&self.folder.path().join(files::AUDIT_LOG)))
+    }
+
+    /// The calls that have ended after a mark.
+    ///
+    /// # Panics
+    /// As [`Cluster::audit`].
+    #[must_use]
+    pub fn audit_since(&self, mark: u64) -> Vec<AuditEvent> {
+        let path = self.folder.path().join(files::AUDIT_LOG);
+        must(audit::read(&path, mark))
     }
 
     /// A token for a service account, valid for an hour, as a pod of it would get.

@@ -1,5 +1,7 @@
 //! The API server's audit log: who asked for what, and what came of it.
 
+use std::fs::File;
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -53,13 +55,31 @@ impl AuditEvent {
     }
 }
 
-/// The whole events of the log at `path`; one that is still being written is left out. No log is no events.
-pub(crate) fn read(path: &Path) -> Result<Vec<AuditEvent>, ClusterError> {
-    match std::fs::read_to_string(path) {
+/// The whole events of the log at `path` from the byte `from` on; one that is still being written is left out. No log is no events.
+pub(crate) fn read(path: &Path, from: u64) -> Result<Vec<AuditEvent>, ClusterError> {
+    match text(path, from) {
         Ok(text) => parse(&text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         Err(source) => Err(ClusterError::file(path)(source)),
     }
+}
+
+/// Where the log's last whole event ends, in bytes.
+pub(crate) fn end(path: &Path) -> Result<u64, ClusterError> {
+    match text(path, 0) {
+        Ok(text) => Ok(text.rfind('\n').map_or(0, |end| end as u64 + 1)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+        Err(source) => Err(ClusterError::file(path)(source)),
+    }
+}
+
+fn text(path: &Path, from: u64) -> std::io::Result<String> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    // An event that is being written may end within a character.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn parse(text: &str) -> Result<Vec<AuditEvent>, ClusterError> {

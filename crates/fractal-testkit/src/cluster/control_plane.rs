@@ -1,5 +1,6 @@
 //! The five programs: how each is started, and when the cluster is ready.
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
@@ -26,7 +27,6 @@ pub(crate) struct Running {
 }
 
 /// Bearer tokens, each good for one user of this cluster and worthless elsewhere.
-#[derive(Debug)]
 pub(crate) struct Tokens {
     pub(crate) admin: String,
     programs: [String; 3],
@@ -47,6 +47,12 @@ impl Tokens {
         let all = users.chain([(&"admin", &self.admin)]);
         all.map(|(user, token)| format!("{token},{user},{user},\"system:masters\"\n"))
             .collect()
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens").finish_non_exhaustive()
     }
 }
 
@@ -251,6 +257,8 @@ fn api_server(ports: &Ports) -> Vec<String> {
         ("allow-privileged", "true"),
         ("audit-policy-file", "audit-policy.json"),
         ("audit-log-path", files::AUDIT_LOG),
+        // In megabytes: what is rotated away is not read.
+        ("audit-log-maxsize", "100000"),
         // The event of a call is in the file before its answer is complete.
         ("audit-log-mode", "blocking"),
         // The taint of a new node is taken away by the controller that watches nodes' leases, which is off below.

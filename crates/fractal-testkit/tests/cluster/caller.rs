@@ -6,8 +6,9 @@ use bytes::Bytes;
 use fractal_testkit::cluster::Cluster;
 use fractal_testkit::cluster::proxy::FaultProxy;
 use http_body_util::{BodyExt as _, Full};
-use hyper::Request;
+use hyper::body::Incoming;
 use hyper::header::HeaderMap;
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -89,6 +90,22 @@ impl Caller {
         uri: &str,
         body: &Value,
     ) -> Result<Answer, hyper::Error> {
+        let (parts, body) = self.open(method, uri, body).await?.into_parts();
+        let body = body.collect().await?.to_bytes();
+        Ok(Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        })
+    }
+
+    /// The same, with a body that still comes.
+    pub(crate) async fn open(
+        &self,
+        method: &str,
+        uri: &str,
+        body: &Value,
+    ) -> Result<Response<Incoming>, hyper::Error> {
         let stream = TcpStream::connect(&self.address).await.unwrap();
         let connector = TlsConnector::from(Arc::clone(&self.tls));
         let name = ServerName::try_from("127.0.0.1").unwrap();
@@ -108,13 +125,7 @@ impl Caller {
             .header("content-type", kind)
             .body(Full::new(Bytes::from(body.to_string())))
             .unwrap();
-        let (parts, body) = sender.send_request(request).await?.into_parts();
-        let body = body.collect().await?.to_bytes();
-        Ok(Answer {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            body: String::from_utf8(body.to_vec()).unwrap(),
-        })
+        sender.send_request(request).await
     }
 
     pub(crate) async fn get(&self, uri: &str) -> Answer {

@@ -179,15 +179,15 @@ async fn held_pods_wait_until_they_are_let_go_and_what_is_deleted_is_gone_then()
         Some(&json!(3)),
         "{after}"
     );
-    cluster.api("DELETE", &deployment, None).await;
+    let background = json!({ "propagationPolicy": "Background" });
+    let job = format!("/apis/batch/v1/namespaces/{namespace}/jobs/once");
+    for path in [&deployment, &job] {
+        let (status, answer) = cluster.api("DELETE", path, Some(&background)).await;
+        assert_eq!(status, 200, "{answer}");
+    }
     cluster.settle(&namespace).await;
     let (_, left) = cluster.api("GET", &pods, None).await;
-    let left = left["items"].as_array().unwrap();
-    assert!(
-        left.iter()
-            .all(|pod| pod["metadata"]["labels"]["app"] != "shop"),
-        "{left:?}"
-    );
+    assert_eq!(left["items"], json!([]));
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use fractal_testkit::cluster::Cluster;
 use fractal_testkit::cluster::proxy::{Fault, FaultProxy, ProxiedCall};
-use serde_json::{Value, json};
+use http_body_util::BodyExt as _;
+use serde_json::json;
 
 use super::caller::{Answer, Caller, config_map};
 
@@ -52,7 +53,7 @@ impl Scene {
 #[tokio::test]
 async fn without_a_fault_a_call_passes_and_is_noted() {
     let scene = Scene::new("plain").await;
-    let mark = scene.proxy.mark();
+    let (mark, audit_mark) = (scene.proxy.mark(), scene.cluster.audit_mark());
     let uri = format!("{}?fieldManager=caller", scene.maps);
     let created = scene
         .caller
@@ -73,13 +74,28 @@ async fn without_a_fault_a_call_passes_and_is_noted() {
     );
     assert_eq!(call.user_agent, "caller/1");
     assert!(call.is_write());
-    let audited = scene.cluster.audit();
+    let audited = scene.cluster.audit_since(audit_mark);
     let written: Vec<_> = audited
         .iter()
         .filter(|event| event.user == scene.caller.user && event.is_accepted_write())
         .map(|event| event.request_uri.as_str())
         .collect();
     assert_eq!(written, [uri]);
+}
+
+#[tokio::test]
+async fn a_watch_passes_event_by_event() {
+    let scene = Scene::new("watch").await;
+    let uri = format!("{}?watch=true", scene.maps);
+    let watch = scene.caller.open("GET", &uri, &json!(null)).await.unwrap();
+    let mut events = watch.into_body();
+    assert_eq!(scene.create("seen").await.unwrap().status, 201);
+    let mut text = String::new();
+    while !text.contains("\"name\":\"seen\"") {
+        let frame = tokio::time::timeout(Duration::from_secs(30), events.frame()).await;
+        let frame = frame.unwrap().unwrap().unwrap();
+        text.push_str(&String::from_utf8_lossy(frame.data_ref().unwrap()));
+    }
 }
 
 #[tokio::test]

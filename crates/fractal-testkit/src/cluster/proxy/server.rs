@@ -1,5 +1,6 @@
 //! The listener, and what happens to one call.
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -26,7 +27,6 @@ use super::past::{Past, Stale};
 const BODY_MAX: usize = 4 << 20;
 
 /// What all connections of a proxy share.
-#[derive(Debug)]
 pub(crate) struct Shared {
     client: Client,
     /// For reads of the proxy's own, which the caller may not be allowed.
@@ -40,6 +40,15 @@ pub(crate) struct Shared {
 #[derive(Debug, thiserror::Error)]
 #[error("cut by an armed fault")]
 struct Cut;
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("ledger", &self.ledger)
+            .field("faults", &self.faults)
+            .finish_non_exhaustive()
+    }
+}
 
 impl Shared {
     pub(crate) fn new(client: Client, admin: &str) -> Self {
