@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use http::header::RETRY_AFTER;
+use http::response::Parts;
 use http::{Method, Request};
 use kube::Client;
+use kube::client::Body;
+use kube::core::Status;
+use kube::core::response::StatusDetails;
 use serde_json::{Value, json};
 
 use crate::error::{Call, Error, Failure};
@@ -173,8 +178,8 @@ impl Api {
             .with("limitBytes", &bytes.to_string())
             .with("previous", if previous { "true" } else { "false" });
         let request = request(&path, Method::GET, None)?;
-        self.within("get", &path, self.client.request_text(request))
-            .await
+        let log = self.within("get", &path, self.answer(request)).await?;
+        Ok(String::from_utf8_lossy(&log).into_owned())
     }
 
     /// Whether the agent may do something, as the API server sees it.
@@ -216,7 +221,22 @@ impl Api {
         body: Option<&Value>,
     ) -> Result<Value, Error> {
         let request = request(path, method, body)?;
-        self.within(verb, path, self.client.request(request)).await
+        let answer = async {
+            let body = self.answer(request).await?;
+            serde_json::from_slice(&body).map_err(kube::Error::SerdeError)
+        };
+        self.within(verb, path, answer).await
+    }
+
+    /// What the client's own `request` does, but with the header `Retry-After`: overload protection asks with it, beside a plain text.
+    async fn answer(&self, request: Request<Vec<u8>>) -> kube::Result<Vec<u8>> {
+        let answer = self.client.send(request.map(Body::from)).await?;
+        let (head, body) = answer.into_parts();
+        let body = body.collect_bytes().await?.to_vec();
+        if head.status.is_success() {
+            return Ok(body);
+        }
+        Err(kube::Error::Api(refusal(&head, &body).boxed()))
     }
 
     async fn within<T>(
@@ -235,6 +255,32 @@ impl Api {
             Err(_) => Err(Error::Call(Box::new(Failure::late(call(), TIMEOUT)))),
         }
     }
+}
+
+/// The answer's `Status`, or one of its text where a proxy or overload protection answered in the API server's stead.
+fn refusal(head: &Parts, body: &[u8]) -> Status {
+    let text = String::from_utf8_lossy(body);
+    let code = head.status.as_u16();
+    let mut status = serde_json::from_slice(body)
+        .unwrap_or_else(|_| Status::failure(text.trim(), "").with_code(code));
+    let seconds = head.headers.get(RETRY_AFTER);
+    let seconds = seconds.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let known = status
+        .details
+        .as_ref()
+        .map_or(0, |it| it.retry_after_seconds);
+    if let (0, Some(retry_after_seconds)) = (known, seconds) {
+        let causes = status.details.take().map(|details| details.causes);
+        status.details = Some(StatusDetails {
+            name: String::new(),
+            group: String::new(),
+            kind: String::new(),
+            uid: String::new(),
+            causes: causes.unwrap_or_default(),
+            retry_after_seconds,
+        });
+    }
+    status
 }
 
 fn patch(resource: &Resource, object: &Value, manager: &str, force: bool) -> Result<Path, Error> {

@@ -16,6 +16,8 @@ const SERVER: [&str; 7] = [
     "selfLink",
     "deletionTimestamp",
 ];
+/// Annotation that the Deployment controller sets by itself, at any moment.
+const REVISION: &str = "deployment.kubernetes.io/revision";
 /// Longest value shown of a field, in characters.
 const SHOWN: usize = 120;
 
@@ -41,6 +43,12 @@ pub(crate) fn changes(live: &Value, dry: &Value) -> Vec<Change> {
         });
     }
     changes
+}
+
+/// Whether a dry run started from the very version that was read: it answers with the version that is stored.
+pub(crate) fn is_same_version(live: &Value, dry: &Value) -> bool {
+    let version = |object: &Value| object.pointer("/metadata/resourceVersion").cloned();
+    version(live) == version(dry)
 }
 
 /// The fields this agent manages, as the API server remembers them.
@@ -96,7 +104,7 @@ pub(crate) fn mark(object: &Value) -> String {
             .get_mut("annotations")
             .and_then(Value::as_object_mut)
         {
-            annotations.remove("deployment.kubernetes.io/revision");
+            annotations.remove(REVISION);
         }
     }
     let digest = Digest::sha256(object.to_string());
@@ -158,9 +166,13 @@ fn compare(path: &Path, from: Option<&Value>, to: Option<&Value>, changes: &mut 
 }
 
 fn maps(path: &Path, a: &Map<String, Value>, b: &Map<String, Value>, changes: &mut Vec<Change>) {
-    let metadata = path.text == "metadata";
+    let skipped = |key: &str| match path.text.as_str() {
+        "metadata" => SERVER.contains(&key),
+        "metadata.annotations" => key == REVISION,
+        _ => false,
+    };
     let names = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key)));
-    for key in names.filter(|key| !metadata || !SERVER.contains(&key.as_str())) {
+    for key in names.filter(|key| !skipped(key.as_str())) {
         compare(&path.key(key), a.get(key), b.get(key), changes);
     }
 }
@@ -215,6 +227,17 @@ mod tests {
             paths(&of("a"), &dry),
             ["spec.containers[app].image", "metadata"]
         );
+    }
+
+    #[test]
+    fn what_the_deployment_controller_notes_down_is_no_change() {
+        let of = |annotations: Value| json!({ "metadata": { "annotations": annotations } });
+        let live = of(json!({ "a": "b" }));
+        assert_eq!(changes(&live, &of(json!({ "a": "b", REVISION: "1" }))), []);
+        assert!(!is_same_version(
+            &json!({ "metadata": { "resourceVersion": "1" } }),
+            &json!({ "metadata": { "resourceVersion": "2" } })
+        ));
     }
 
     #[test]

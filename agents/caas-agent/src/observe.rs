@@ -244,6 +244,7 @@ impl Cluster {
         self.difference(resource, entry, object, live).await
     }
 
+    /// A controller may have written between the read and the dry run: then what was read is read once more.
     async fn difference(
         &self,
         resource: &Resource,
@@ -251,6 +252,28 @@ impl Cluster {
         object: &Value,
         live: &Value,
     ) -> Result<Gap, Error> {
+        let (gap, moved) = self.compared(resource, entry, object, live).await?;
+        if !moved {
+            return Ok(gap);
+        }
+        let namespace = entry.namespace.as_deref();
+        match self.api.get(resource, namespace, &entry.name).await? {
+            None => Ok(Gap::Absent),
+            Some(live) => {
+                let again = self.compared(resource, entry, object, &live).await?;
+                Ok(again.0)
+            }
+        }
+    }
+
+    /// The gap, and whether it is one to another version than `live`.
+    async fn compared(
+        &self,
+        resource: &Resource,
+        entry: &Entry,
+        object: &Value,
+        live: &Value,
+    ) -> Result<(Gap, bool), Error> {
         let (answer, force) = match self.ask(resource, object, false).await {
             Err(Error::Call(failure)) => match failure.contested() {
                 None => (Err(Error::Call(failure)), false),
@@ -263,31 +286,33 @@ impl Cluster {
                         let mut managers: Vec<_> =
                             applied.iter().map(|it| it.manager.clone()).collect();
                         managers.dedup();
-                        return Ok(refused(Error::Conflict {
+                        let conflict = Error::Conflict {
                             object: entry.to_string(),
                             managers,
                             fields: applied.iter().map(|it| it.field.clone()).collect(),
-                        }));
+                        };
+                        return Ok((refused(conflict), false));
                     }
                     (self.ask(resource, object, true).await, true)
                 }
             },
             other => (other, false),
         };
-        match answer {
+        let gap = match answer {
             Ok(dry) => {
                 let changes = compare::changes(live, &dry);
-                Ok(if changes.is_empty() {
-                    Gap::None
-                } else {
-                    Gap::Differs { force, changes }
-                })
+                if changes.is_empty() {
+                    return Ok((Gap::None, false));
+                }
+                let moved = !compare::is_same_version(live, &dry);
+                return Ok((Gap::Differs { force, changes }, moved));
             }
             Err(Error::Call(failure)) if failure.immutable().is_some() => {
-                Ok(Gap::Immutable(failure.immutable().unwrap_or_default()))
+                Gap::Immutable(failure.immutable().unwrap_or_default())
             }
-            Err(error) => Ok(self.refusal(error)),
-        }
+            Err(error) => self.refusal(error),
+        };
+        Ok((gap, false))
     }
 
     async fn ask(&self, resource: &Resource, object: &Value, force: bool) -> Result<Value, Error> {
@@ -374,8 +399,8 @@ impl Cluster {
             .api
             .list(&Resource::pods(), Some(namespace), &selector)
             .await;
-        // That the pods may not be read is no reason to fail: it only tells less.
-        let Some(found) = pods.ok().and_then(health::diagnose) else {
+        let pods = unless_denied(pods)?;
+        let Some(found) = pods.and_then(health::diagnose) else {
             return Ok(named(entry, standing));
         };
         let log = match (&found.container, found.has_log) {
@@ -447,6 +472,15 @@ fn absent(entry: Entry, gap: Gap) -> Sight {
         live: None,
         gap,
         scaled: false,
+    }
+}
+
+/// That something may not be read is no reason to fail where it only tells less. That it cannot be read just now is.
+fn unless_denied<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(Error::Call(failure)) if failure.is_forbidden() => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

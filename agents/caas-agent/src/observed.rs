@@ -18,6 +18,15 @@ pub struct Observed {
     pub stamp: String,
 }
 
+impl Observed {
+    /// Whether everything is there: the inventory, all it lists, and all that is wanted.
+    pub(crate) fn is_whole(&self) -> bool {
+        let inventory = !matches!(self.inventory, Inventory::Absent);
+        let sights = self.sights.iter().all(|sight| sight.live.is_some());
+        inventory && sights && self.strays.iter().all(|stray| stray.live.is_some())
+    }
+}
+
 /// The inventory in the cluster.
 #[derive(Debug, PartialEq)]
 pub enum Inventory {

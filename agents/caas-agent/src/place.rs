@@ -48,6 +48,8 @@ impl fmt::Display for Place {
 pub struct Memo {
     /// Work that runs once, by object: what was started there. Its disappearance is no reason to run it again.
     pub runs: BTreeMap<String, Run>,
+    /// Looks left in which what was last begun to be made may still be missing: a call without an answer may be carried out late.
+    pub unseen: u8,
 }
 
 /// Work that was started.

@@ -14,6 +14,9 @@ mod step;
 
 pub use step::Step;
 
+/// Looks in which absence is not believed after something was begun to be made.
+pub(crate) const UNSEEN_LOOKS: u8 = 3;
+
 /// The plan.
 pub(crate) fn plan(
     at: &At<Place, Memo>,
@@ -87,6 +90,9 @@ fn absence(
     let prunes = prunes(at, &observed.strays)?;
     match (prunes, listed.uid) {
         (Pruning::Steps(steps), _) => Ok(Plan::steps(steps)),
+        (Pruning::Done, _) if at.memo.unseen > 0 => Ok(Plan::Wait(
+            "what was just begun to be made may still appear".to_owned(),
+        )),
         (Pruning::Wait(reason), _) => Ok(Plan::Wait(reason)),
         (Pruning::Done, _) if listed.deleting => {
             Ok(Plan::Wait("the inventory is being deleted".to_owned()))

@@ -161,6 +161,9 @@ impl Platform for Kubernetes {
     }
 
     fn intend(step: &Step, _: Option<&Desired>, memo: &mut Memo) {
+        if matches!(step, Step::Record { .. } | Step::Create { .. }) {
+            memo.unseen = plan::UNSEEN_LOOKS;
+        }
         if let Some((object, hash)) = run_of(step) {
             let run = Run {
                 hash: hash.clone(),
@@ -171,6 +174,11 @@ impl Platform for Kubernetes {
     }
 
     fn learn(memo: &mut Memo, desired: Option<&Desired>, observed: &Observed) {
+        memo.unseen = if observed.is_whole() {
+            0
+        } else {
+            memo.unseen.saturating_sub(1)
+        };
         for sight in &observed.sights {
             let live = sight.live.as_ref().and_then(|live| live.run.as_deref());
             if let Some(run) = memo.runs.get_mut(&sight.entry.to_string())
