@@ -4,7 +4,7 @@
 mod blocks;
 
 use blocks::{Block, GNU, bytes, entry, file, folder, long_name, open, pax, records, tar};
-use fractal_artifact::bundle::{BUNDLE_MAX, EntryKind, YAML_MAX, deployment, parameters};
+use fractal_artifact::bundle::{BUNDLE_MAX, EntryKind, YAML_MAX};
 use fractal_artifact::{BundleError, BundleFiles, BundleScanner};
 use fractal_core::{Class, Fault};
 
@@ -472,105 +472,4 @@ fn yaml_files_in_other_encodings_are_refused_by_name() {
     }
     // What is not read as YAML may be anything.
     assert!(scan(&tar(&[file(".fractal/logo.png", b"\xff\0"), good()])).is_ok());
-}
-
-#[test]
-fn z17_a_bundle_packed_from_the_wrong_folder_says_so() {
-    for (path, what) in [
-        ("producer-fdeploy.yaml", "packed from inside `.fractal`"),
-        ("./producer-fdeploy.yml", "packed from inside `.fractal`"),
-        ("fractal-parameters.yml", "packed from inside `.fractal`"),
-        (
-            "repo/.fractal/a.yaml",
-            "packed from above the repository's root",
-        ),
-        (".Fractal/a.yaml", "other letters than `.fractal`"),
-        ("manifests/a.yaml", "it has `manifests/a.yaml`"),
-        (".fractal/a.json", "it has `.fractal/a.json`"),
-    ] {
-        let error = scan(&tar(&[file(path, b"a: 1")])).unwrap_err();
-        says(error.clone(), "BundleMissing", what);
-        let next = Fault::from(error).next.unwrap();
-        assert!(next.contains("from the repository's root"), "{next}");
-    }
-    let error = refused(&[folder(".fractal/web-fdeploy.yaml/")]);
-    says(
-        error,
-        "BundleMissing",
-        "`.fractal/web-fdeploy.yaml` is a folder",
-    );
-}
-
-fn bundle(names: &[&str]) -> BundleFiles {
-    names
-        .iter()
-        .map(|name| ((*name).into(), "".into()))
-        .collect()
-}
-
-#[test]
-fn z17_the_components_file_is_found_by_its_exact_id() {
-    let files = bundle(&[
-        "web-fdeploy.yaml",
-        "api-fdeploy.yml",
-        "web-api-fdeploy.yaml",
-    ]);
-    for (id, name) in [
-        ("web", "web-fdeploy.yaml"),
-        ("api", "api-fdeploy.yml"),
-        ("web-api", "web-api-fdeploy.yaml"),
-    ] {
-        assert_eq!(deployment(&files, id).unwrap().0, name);
-    }
-    for (names, what) in [
-        (
-            &["Web-fdeploy.yaml"][..],
-            "`Web-fdeploy.yaml` differs in upper and lower case",
-        ),
-        (
-            &["web-api-fdeploy.yaml"],
-            "`web-api-fdeploy.yaml` belongs to another component whose id only begins alike",
-        ),
-        (&["we-fdeploy.yaml"], "it has `we-fdeploy.yaml`"),
-        (&["web.yaml"], "`web.yaml` lacks `-fdeploy` in its name"),
-        (
-            &["k8s/web-fdeploy.yaml"],
-            "`k8s/web-fdeploy.yaml` is in a folder",
-        ),
-        (
-            &["dashboard-fdeploy.yaml", "fractal-parameters.yml"],
-            "it has `dashboard-fdeploy.yaml`, `fractal-parameters.yml`",
-        ),
-    ] {
-        let error = deployment(&bundle(names), "web").unwrap_err();
-        says(error, "BundleMissing", what);
-    }
-    let many: Vec<String> = (0..500).map(|n| format!("{n:03}.yaml")).collect();
-    let many: Vec<&str> = many.iter().map(|name| &**name).collect();
-    let error = deployment(&bundle(&many), "web").unwrap_err();
-    assert!(
-        error.to_string().ends_with("`007.yaml` and 492 more"),
-        "{error}"
-    );
-}
-
-#[test]
-fn z17_two_spellings_of_one_file_are_refused() {
-    let both = bundle(&["web-fdeploy.yaml", "web-fdeploy.yml"]);
-    let error = deployment(&both, "web").unwrap_err();
-    says(
-        error,
-        "BundleAmbiguous",
-        "both `.fractal/web-fdeploy.yaml` and `.fractal/web-fdeploy.yml`",
-    );
-    let both = bundle(&["fractal-parameters.yaml", "fractal-parameters.yml"]);
-    says(
-        parameters(&both).unwrap_err(),
-        "BundleAmbiguous",
-        "both `.fractal/fractal-parameters.yaml`",
-    );
-    for name in ["fractal-parameters.yaml", "fractal-parameters.yml"] {
-        assert_eq!(parameters(&bundle(&[name])).unwrap().unwrap().0, name);
-    }
-    assert_eq!(parameters(&bundle(&["web-fdeploy.yaml"])), Ok(None));
 }
