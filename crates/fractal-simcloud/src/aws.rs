@@ -1,6 +1,7 @@
 //! The AWS endpoint: finds account, region and service in a call's signature, and carries out faults, quotas and the ledger around the service.
 
 mod ecr;
+pub(crate) mod eks;
 mod iam;
 pub(crate) mod lambda;
 pub(crate) mod s3;
@@ -17,6 +18,7 @@ use http::{HeaderMap, Request};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
+use self::eks::Sessions;
 use self::lambda::Lambda;
 use self::s3::S3;
 use self::sigv4::Payload;
@@ -45,6 +47,7 @@ pub(crate) struct Aws {
     pub(crate) s3: S3,
     shelf: Arc<Shelf>,
     registry_endpoint: String,
+    sessions: Sessions,
 }
 
 /// Whose state a call is about.
@@ -90,18 +93,25 @@ impl Aws {
             s3,
             shelf,
             registry_endpoint,
+            sessions: Sessions::default(),
         })
     }
 
     async fn serve(&self, request: Request<Incoming>) -> Answer {
         let (parts, mut body) = request.into_parts();
+        if self.is_for_pods(&parts) {
+            return match read_body(&mut body, SMALL_BODY).await {
+                Ok(bytes) => self.serve_pods(&parts, &bytes).await,
+                Err(_) => Answer::Cut,
+            };
+        }
         let signed = match sigv4::read(&parts) {
             Ok(signed) => signed,
             Err(error) => return self.unauthenticated(&parts, &mut body, error).await,
         };
         let dialect = Dialect::of(&signed.service);
         if signed.service == "s3" {
-            return match sigv4::authenticate(&self.config, &signed, &parts, Payload::Stated) {
+            return match self.authenticate(&signed, &parts, Payload::Stated) {
                 Ok(scope) => self.serve_s3(scope, parts, body).await,
                 Err(error) => {
                     self.unauthenticated(&parts, &mut body, error.rejected(dialect))
@@ -124,7 +134,7 @@ impl Aws {
         } else {
             Payload::Held(&bytes)
         };
-        match sigv4::authenticate(&self.config, &signed, &parts, payload) {
+        match self.authenticate(&signed, &parts, payload) {
             Ok(scope) => {
                 let query = query_pairs(parts.uri.query().unwrap_or_default(), false);
                 self.serve_buffered(
@@ -143,6 +153,23 @@ impl Aws {
                 self.unauthenticated(&parts, &mut body, error.rejected(dialect))
                     .await
             }
+        }
+    }
+
+    fn authenticate(
+        &self,
+        signed: &sigv4::Signed,
+        parts: &Parts,
+        payload: Payload<'_>,
+    ) -> Result<Scope, ApiError> {
+        let session = self
+            .sessions
+            .identity(signed.access_key_id(), self.clock.now_ms());
+        match session {
+            Some((identity, token)) => {
+                sigv4::authenticate_session(&identity, &token, signed, parts, payload)
+            }
+            None => sigv4::authenticate(&self.config, signed, parts, payload),
         }
     }
 

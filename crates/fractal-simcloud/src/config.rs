@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::aws::eks::EksConfig;
 use crate::azure::AzureConfig;
 use crate::clock::Clock;
 use crate::gcp::GcpConfig;
@@ -36,6 +37,8 @@ pub struct Config {
     pub tags_move_revision: bool,
     /// Who may use the registry. The token `GetAuthorizationToken` hands out is accepted with every kind.
     pub registry_auth: RegistryAuth,
+    /// An EKS cluster whose pods get AWS credentials.
+    pub eks: Option<EksConfig>,
     /// Azure's identities beside the cloud. Their tokens are for a registry with [`RegistryAuth::Azure`].
     pub azure: Option<AzureConfig>,
     /// Google's identities beside the cloud. Their tokens are for a registry with [`RegistryAuth::Google`].
@@ -60,6 +63,7 @@ impl Default for Config {
             quotas: Quotas::default(),
             tags_move_revision: false,
             registry_auth: RegistryAuth::Open,
+            eks: None,
             azure: None,
             gcp: None,
             vault: None,

@@ -22,6 +22,7 @@ mod server;
 mod sim;
 mod vault;
 
+pub use crate::aws::eks::EksConfig;
 pub use crate::aws::lambda::Served;
 pub use crate::aws::s3::StagedObject;
 pub use crate::azure::{AcrAccess, AzureApplication, AzureConfig, Federation};

@@ -134,6 +134,7 @@ impl Arguments {
             },
             tags_move_revision: self.tags_move_revision,
             registry_auth: auth.unwrap_or(RegistryAuth::Open),
+            eks: None,
             azure: None,
             gcp: None,
             vault: None,

@@ -123,6 +123,26 @@ fn signed(
     })
 }
 
+impl Signed {
+    pub(super) fn access_key_id(&self) -> &str {
+        &self.access_key_id
+    }
+}
+
+/// The caller's scope, when the request carries its session's token, and the session has not expired and signed it.
+pub(super) fn authenticate_session(
+    identity: &Identity,
+    token: &str,
+    signed: &Signed,
+    parts: &Parts,
+    payload: Payload<'_>,
+) -> Result<Scope, ApiError> {
+    if header(&parts.headers, "x-amz-security-token") != Some(token) {
+        return Err(unknown_key(signed));
+    }
+    known(identity, signed, parts, payload)
+}
+
 /// The caller's scope, when the access key is known, not expired, and signed this request.
 pub(super) fn authenticate(
     config: &Config,
@@ -134,26 +154,34 @@ pub(super) fn authenticate(
         .identities
         .iter()
         .find(|identity| identity.access_key_id == signed.access_key_id);
-    let account = match (identity, &config.default_account) {
-        (Some(identity), _) => &identity.account,
-        (None, Some(account)) => account,
-        (None, None) => return Err(unknown_key(signed)),
-    };
-    if identity.is_some_and(|identity| identity.expired) {
+    match (identity, &config.default_account) {
+        (Some(identity), _) => known(identity, signed, parts, payload),
+        (None, Some(account)) => Ok(scope(account, signed)),
+        (None, None) => Err(unknown_key(signed)),
+    }
+}
+
+fn known(
+    identity: &Identity,
+    signed: &Signed,
+    parts: &Parts,
+    payload: Payload<'_>,
+) -> Result<Scope, ApiError> {
+    if identity.expired {
         return Err(expired(signed));
     }
-    if let Some(secret) = identity.and_then(
-        |Identity {
-             secret_access_key, ..
-         }| secret_access_key.as_deref(),
-    ) {
+    if let Some(secret) = identity.secret_access_key.as_deref() {
         verify(secret, signed, parts, payload)?;
     }
-    Ok(Scope {
-        account: account.clone(),
+    Ok(scope(&identity.account, signed))
+}
+
+fn scope(account: &str, signed: &Signed) -> Scope {
+    Scope {
+        account: account.to_owned(),
         region: signed.region.clone(),
         access_key_id: signed.access_key_id.clone(),
-    })
+    }
 }
 
 fn unknown_key(signed: &Signed) -> ApiError {
