@@ -74,7 +74,11 @@ spec:
 
         let typed = json!({ "image": "shop/orders:1", "port": 8080 });
         let bundled = json!({ "manifestUri": format!("oci://{}/shop/manifests:live", registry.host()), "replicas": 2 });
-        let components = [("orders", typed.clone()), ("producer", bundled)];
+        // Enough of them for lists to be fewer calls than single reads.
+        let mut components: Vec<_> = ["orders", "carts", "invoices"]
+            .map(|id| (id, typed.clone()))
+            .into();
+        components.push(("producer", bundled));
         agent
             .submit(&body(registry.host(), namespace, &components))
             .await;
@@ -92,6 +96,24 @@ spec:
         let status = agent.status(SYSTEM, "producer").await;
         let notices: Vec<_> = status.notices.iter().map(|it| it.reason.as_str()).collect();
         assert_eq!(notices, ["UnresolvedNames"]);
+
+        // In sync: looked at again and again, by a few lists, without a claim and without a write.
+        let (mark, looked) = (rig.mark(), agent.steady().await);
+        let looks = 5 * components.len() as u64;
+        agent
+            .settled("more looks", async || {
+                agent.steady().await >= looked + looks
+            })
+            .await;
+        let calls = rig.calls(mark);
+        let writes: Vec<_> = calls.iter().filter(|call| call.is_write()).collect();
+        assert!(writes.is_empty(), "{writes:?}");
+        assert!(calls.iter().any(|call| call.verb == "list"), "{calls:?}");
+        assert!(
+            calls.len() as u64 <= 2 * looks,
+            "{} calls for {looks} looks",
+            calls.len()
+        );
 
         // The same tag with another greeting: only its own workload is touched.
         let untouched = orders["metadata"]["resourceVersion"].clone();
@@ -115,7 +137,7 @@ spec:
 
         // A PUT without a component means its end.
         agent
-            .submit(&body(registry.host(), namespace, &[("orders", typed)]))
+            .submit(&body(registry.host(), namespace, &components[..3]))
             .await;
         agent
             .settled("the end of producer", async || {

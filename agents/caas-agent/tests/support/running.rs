@@ -9,7 +9,10 @@ use fractal_core::status::{LiveSystemPhase, Status};
 use fractal_queue::intake::Shrink;
 use fractal_queue::store::Sqlite;
 use fractal_queue::{Queue, SystemClock};
+use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use crate::rig::Rig;
@@ -38,6 +41,8 @@ impl Running {
             .env("KUBECONFIG", rig.kubeconfig().await)
             .env("FRACTAL_QUEUE", format!("sqlite:{}", file.display()))
             .env("FRACTAL_INTERVAL", "0.5")
+            .env("FRACTAL_LISTEN", "127.0.0.1:0")
+            .env("FRACTAL_LOG_FORMAT", "json")
             .env("FRACTAL_REGISTRY", registry)
             .stdin(Stdio::null())
             .stdout(std::fs::File::create(folder.path().join("agent.out")).unwrap())
@@ -105,6 +110,28 @@ impl Running {
             );
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// How often it has looked at a component and found it in sync: no claim, no write.
+    pub(crate) async fn steady(&self) -> u64 {
+        let log = std::fs::read_to_string(&self.log).unwrap();
+        let lines = log
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let address = lines
+            .filter_map(|line| line["address"].as_str().map(str::to_owned))
+            .next()
+            .unwrap();
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        let request =
+            format!("GET /metrics HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let line = answer
+            .lines()
+            .find(|line| line.starts_with("fractal_steady_total"));
+        line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
     }
 
     /// Ends it as a platform does, and expects that it ends well.
