@@ -6,6 +6,7 @@
 mod clause;
 mod clauses;
 mod diary;
+mod effort;
 mod harness;
 mod report;
 mod transition;
@@ -13,8 +14,8 @@ mod world;
 
 pub use clause::Clause;
 pub use harness::{
-    Call, DROPPED_KEY, Expected, FOREIGN_KEY, Harness, KEPT_KEY, LateFailure, Object, Outcome,
-    Outside, Spec, Touch, Trouble, Want, owner,
+    Call, DROPPED_KEY, Effort, Expected, FOREIGN_KEY, Harness, KEPT_KEY, LateFailure, Object,
+    Outcome, Outside, Spec, Touch, Trouble, Want, owner,
 };
 pub use report::{Report, Tally, Violation};
 

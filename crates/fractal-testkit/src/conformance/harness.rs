@@ -74,6 +74,47 @@ pub trait Harness: Send + Sync {
     fn stale_reads(&self) -> u32 {
         2
     }
+
+    /// How many objects one deployment is made of, each with a call of its own that touches [`Touch::Create`].
+    fn parts(&self) -> usize {
+        1
+    }
+
+    /// Whether a write says what is wanted, and the cloud works towards it by itself.
+    ///
+    /// Then it takes a write while it still works on an earlier one, our markers are part of what is wanted,
+    /// and where the work fails, what served before serves on under them.
+    fn is_declarative(&self) -> bool {
+        false
+    }
+
+    /// Whether a change from [`Spec::First`] to another deployment can be accepted and fail when it settles.
+    fn can_fail_late(&self, _to: Spec) -> bool {
+        true
+    }
+
+    /// Writes after a mark to objects that are not ours, where calls can be told apart by what they are about.
+    fn foreign_writes(&self, since: u64) -> Vec<Call> {
+        let calls = self.calls(since);
+        calls.into_iter().filter(Call::is_write).collect()
+    }
+
+    /// Which calls of a change are struck by faults.
+    fn effort(&self) -> Effort {
+        Effort::EveryCall
+    }
+}
+
+/// Which calls of a change are struck, one in each case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// Every one, with every fault.
+    EveryCall,
+    /// For clouds where a case takes a good part of a second: every write with every fault.
+    ///
+    /// Of the reads, between which nothing changes, one after each write and one of each operation; they only fail and are throttled:
+    /// a read that hangs or whose answer is lost is one that fails.
+    EveryWrite,
 }
 
 /// Deployments.

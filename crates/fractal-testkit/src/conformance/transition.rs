@@ -1,5 +1,6 @@
 //! The changes that every fault is tried on, and how many calls each takes undisturbed.
 
+use super::effort::Target;
 use super::harness::{Call, Harness, Spec, Want};
 use super::world::{Broken, World};
 
@@ -37,9 +38,18 @@ pub(super) const TRANSITIONS: [Transition; 4] = [
 
 /// What a change costs undisturbed.
 pub(super) struct Cost {
-    pub(super) calls: usize,
+    /// The calls to strike.
+    pub(super) targets: Vec<Target>,
     pub(super) writes: usize,
     pub(super) made: usize,
+}
+
+impl Cost {
+    /// Calls struck by faults that only tell writes apart.
+    pub(super) fn whole(&self) -> Vec<usize> {
+        let whole = self.targets.iter().filter(|target| target.is_whole);
+        whole.map(|target| target.call).collect()
+    }
 }
 
 impl Transition {
@@ -65,7 +75,7 @@ impl Transition {
         world.drive(self.to).await?;
         let calls = world.cloud.calls(mark);
         Ok(Cost {
-            calls: calls.len(),
+            targets: world.cloud.effort().targets(&calls),
             writes: calls.iter().filter(|call| Call::is_write(call)).count(),
             made: world.made(mark),
         })

@@ -67,7 +67,7 @@ impl<H: Harness> World<H> {
             .until(Want::Absent, |end| matches!(end, End::Wait(_)))
             .await?
         {
-            End::Absent => Ok(()),
+            End::Absent => self.check(Want::Absent),
             End::Fault(fault) if fault.class == Class::Blocked => Ok(()),
             other => Err(format!("absence ended with {}", told(&other))),
         }
@@ -188,6 +188,15 @@ impl<H: Harness> World<H> {
         let all = self.cloud.objects();
         all.into_iter()
             .filter(|object| object.owner.as_ref() == Some(&marker))
+            .collect()
+    }
+
+    /// Objects that do not.
+    pub(super) fn theirs(&self) -> Vec<Object> {
+        let marker = owner().marker();
+        let all = self.cloud.objects();
+        all.into_iter()
+            .filter(|object| object.owner.as_ref() != Some(&marker))
             .collect()
     }
 

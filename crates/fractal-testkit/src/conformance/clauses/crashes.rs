@@ -84,14 +84,14 @@ pub(super) async fn cancelled<H: Harness>(fresh: &impl AsyncFn() -> H) -> Result
             let interrupt = Interrupt::LostAt(note);
             change.says(interrupt, taken_over(fresh, change, interrupt).await)?;
         }
-        let calls = change.cost(fresh).await?.calls;
-        for call in 1..=calls {
+        let calls = change.cost(fresh).await?.whole();
+        for call in calls.iter().copied() {
             let trouble = Trouble::Hangs(call);
             change.says(trouble, died_in(fresh, change, trouble).await)?;
         }
         tally.push(cases(&format!("{} between steps", change.name), notes));
         tally.push(cases("taken over", notes));
-        tally.push(cases("in calls", calls));
+        tally.push(cases("in calls", calls.len()));
     }
     Ok(tally)
 }

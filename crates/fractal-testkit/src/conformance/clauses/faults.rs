@@ -1,28 +1,32 @@
 //! Every single call fails, or loses its answer, or is not visible yet.
 
+use super::super::effort::Target;
 use super::super::harness::{Harness, Spec, Trouble, Want};
-use super::super::transition::{TRANSITIONS, Transition};
+use super::super::transition::{Cost, TRANSITIONS, Transition};
 use super::super::world::{Broken, World};
 use super::{Cases, cases};
 
 type Strike = fn(usize) -> Trouble;
 
 pub(super) async fn call_fails<H: Harness>(fresh: &impl AsyncFn() -> H) -> Result<Cases, Broken> {
-    every_call(fresh, Trouble::Fails).await
+    let all = |cost: &Cost| cost.targets.iter().map(|target| target.call).collect();
+    every_call(fresh, Trouble::Fails, all).await
 }
 
 pub(super) async fn answer_lost<H: Harness>(fresh: &impl AsyncFn() -> H) -> Result<Cases, Broken> {
-    every_call(fresh, Trouble::LosesAnswer).await
+    every_call(fresh, Trouble::LosesAnswer, Cost::whole).await
 }
 
 async fn every_call<H: Harness>(
     fresh: &impl AsyncFn() -> H,
     strike: Strike,
+    struck_calls: impl Fn(&Cost) -> Vec<usize>,
 ) -> Result<Cases, Broken> {
     let mut tally = Cases::new();
     for change in TRANSITIONS {
         let cost = change.cost(fresh).await?;
-        for call in 1..=cost.calls {
+        let calls = struck_calls(&cost);
+        for call in calls.iter().copied() {
             let trouble = strike(call);
             let mut world = change.begin(fresh).await?;
             let mark = world.cloud.mark();
@@ -37,7 +41,7 @@ async fn every_call<H: Harness>(
                 );
             }
         }
-        tally.push(cases(change.name, cost.calls));
+        tally.push(cases(change.name, calls.len()));
     }
     Ok(tally)
 }
@@ -60,24 +64,35 @@ enum Meanwhile {
     OtherAndBack,
 }
 
+const MEANWHILE: [Meanwhile; 3] = [Meanwhile::Back, Meanwhile::Other, Meanwhile::OtherAndBack];
+
+/// A call struck in each way, with each change meanwhile; one that only fails, with one of them in turn.
+fn surprises(target: Target) -> Vec<(Trouble, Meanwhile)> {
+    let call = target.call;
+    if !target.is_whole {
+        let meanwhile = MEANWHILE.iter().cycle().nth(call);
+        return meanwhile
+            .map(|it| (Trouble::Fails(call), *it))
+            .into_iter()
+            .collect();
+    }
+    let strikes = [Trouble::Fails(call), Trouble::LosesAnswer(call)];
+    let each = |strike| MEANWHILE.map(|meanwhile| (strike, meanwhile));
+    strikes.into_iter().flat_map(each).collect()
+}
+
 pub(super) async fn changed_meanwhile<H: Harness>(
     fresh: &impl AsyncFn() -> H,
 ) -> Result<Cases, Broken> {
     let mut tally = Cases::new();
     for change in TRANSITIONS {
-        let calls = change.cost(fresh).await?.calls;
-        let mut count = 0;
-        for strike in [Trouble::Fails as Strike, Trouble::LosesAnswer] {
-            for call in 1..=calls {
-                for meanwhile in [Meanwhile::Back, Meanwhile::Other, Meanwhile::OtherAndBack] {
-                    let trouble = strike(call);
-                    let result = changed(fresh, change, trouble, meanwhile).await;
-                    change.says((trouble, meanwhile), result)?;
-                    count += 1;
-                }
-            }
+        let targets = change.cost(fresh).await?.targets;
+        let all: Vec<_> = targets.into_iter().flat_map(surprises).collect();
+        for (trouble, meanwhile) in all.iter().copied() {
+            let result = changed(fresh, change, trouble, meanwhile).await;
+            change.says((trouble, meanwhile), result)?;
         }
-        tally.push(cases(change.name, count));
+        tally.push(cases(change.name, all.len()));
     }
     Ok(tally)
 }
@@ -122,8 +137,8 @@ pub(super) async fn stale_read<H: Harness>(fresh: &impl AsyncFn() -> H) -> Resul
             ));
         }
     }
-    let calls = TRANSITIONS[0].cost(fresh).await?.calls;
-    for call in 0..=calls {
+    let calls = TRANSITIONS[0].cost(fresh).await?.whole();
+    for call in std::iter::once(0).chain(calls.iter().copied()) {
         let mut world = World::new(fresh().await);
         world.cloud.arm(Trouble::StaleReads(reads));
         if call > 0 {
@@ -135,6 +150,6 @@ pub(super) async fn stale_read<H: Harness>(fresh: &impl AsyncFn() -> H) -> Resul
     }
     Ok(vec![
         cases("changes", TRANSITIONS.len()),
-        cases("undeploys", calls + 1),
+        cases("undeploys", calls.len() + 1),
     ])
 }

@@ -17,12 +17,12 @@ const RETRY_AFTER: Duration = Duration::from_secs(7);
 pub(super) async fn throttled<H: Harness>(fresh: &impl AsyncFn() -> H) -> Result<Cases, Broken> {
     let mut tally = Cases::new();
     for change in TRANSITIONS {
-        let calls = change.cost(fresh).await?.calls;
-        for call in 1..=calls {
+        let targets = change.cost(fresh).await?.targets;
+        for call in targets.iter().map(|target| target.call) {
             let result = throttled_at(fresh, change, call).await;
             change.says(Trouble::Throttles(call, RETRY_AFTER), result)?;
         }
-        tally.push(cases(change.name, calls));
+        tally.push(cases(change.name, targets.len()));
     }
     Ok(tally)
 }
@@ -120,7 +120,7 @@ pub(super) async fn foreign<H: Harness>(fresh: &impl AsyncFn() -> H) -> Result<C
 }
 
 async fn left_alone<H: Harness>(world: &mut World<H>) -> Result<(), Broken> {
-    let before = world.cloud.objects();
+    let before = world.theirs();
     let mark = world.cloud.mark();
     for want in [FIRST, Want::Present(Spec::Both)] {
         match world.pass(want).await? {
@@ -128,12 +128,16 @@ async fn left_alone<H: Harness>(world: &mut World<H>) -> Result<(), Broken> {
             end => return Err(format!("{want:?} ended with {}", told(&end))),
         }
     }
+    untouched(world.writes(mark))?;
     world.leave().await?;
-    let after = world.cloud.objects();
+    let after = world.theirs();
     if before != after {
         return Err(format!("{before:?} became {after:?}"));
     }
-    let writes: Vec<Call> = world.writes(mark);
+    untouched(world.cloud.foreign_writes(mark))
+}
+
+fn untouched(writes: Vec<Call>) -> Result<(), Broken> {
     if writes.is_empty() {
         return Ok(());
     }

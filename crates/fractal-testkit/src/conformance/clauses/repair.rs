@@ -3,7 +3,7 @@
 use fractal_core::Class;
 use fractal_core::reconcile::End;
 
-use super::super::harness::{Harness, Outside, Spec, Trouble, Want};
+use super::super::harness::{Harness, Object, Outside, Spec, Trouble, Want};
 use super::super::world::{Broken, World, told};
 use super::{Cases, cases};
 
@@ -63,8 +63,13 @@ pub(super) async fn busy<H: Harness>(fresh: &impl AsyncFn() -> H) -> Result<Case
             End::Wait(_) => {}
             end => return Err(format!("{begun:?} was begun and ended with {}", told(&end))),
         }
+        let mut asked = begun;
         for want in [begun, Want::Present(other), begun] {
-            waits(&mut world, want).await?;
+            if want != asked && world.cloud.is_declarative() {
+                taken(&mut world, want).await?;
+                asked = want;
+            }
+            waits(&mut world, want, begun).await?;
             waited += 1;
         }
         world.cloud.advance().await;
@@ -73,7 +78,22 @@ pub(super) async fn busy<H: Harness>(fresh: &impl AsyncFn() -> H) -> Result<Case
     Ok(vec![cases("passes while busy", waited)])
 }
 
-async fn waits<H: Harness>(world: &mut World<H>, want: Want) -> Result<(), Broken> {
+/// What is wanted instead is written at once.
+async fn taken<H: Harness>(world: &mut World<H>, want: Want) -> Result<(), Broken> {
+    let mark = world.cloud.mark();
+    let end = world.pass(want).await?;
+    let writes = world.writes(mark);
+    match end {
+        End::Wait(_) | End::Ready(_) if !writes.is_empty() => Ok(()),
+        end => Err(format!(
+            "while the cloud was busy, {want:?} wrote {writes:?} and ended with {}",
+            told(&end)
+        )),
+    }
+}
+
+/// Nothing is written. Only what a declarative cloud went back to may be ready already.
+async fn waits<H: Harness>(world: &mut World<H>, want: Want, begun: Want) -> Result<(), Broken> {
     let mark = world.cloud.mark();
     let end = world.pass(want).await?;
     let writes = world.writes(mark);
@@ -84,6 +104,7 @@ async fn waits<H: Harness>(world: &mut World<H>, want: Want) -> Result<(), Broke
     }
     match end {
         End::Wait(_) => Ok(()),
+        End::Ready(_) if want != begun && world.cloud.is_declarative() => Ok(()),
         end => Err(format!(
             "while the cloud was busy, {want:?} ended with {}",
             told(&end)
@@ -92,15 +113,25 @@ async fn waits<H: Harness>(world: &mut World<H>, want: Want) -> Result<(), Broke
 }
 
 pub(super) async fn late_failure<H: Harness>(fresh: &impl AsyncFn() -> H) -> Result<Cases, Broken> {
+    let mut operations = 0;
     for to in [Spec::NewArtifact, Spec::NewSettings] {
         let mut world = World::new(fresh().await);
+        if !world.cloud.can_fail_late(to) {
+            continue;
+        }
         world.drive(FIRST).await?;
         let before = world.ours();
         fails_late(&mut world, Want::Present(to)).await?;
-        let serves = |objects: &[super::super::harness::Object]| {
+        let marked = !world.cloud.is_declarative();
+        let serves = |objects: &[Object]| {
             let each = objects.iter();
-            each.map(|object| (object.serves.clone(), object.digest.clone()))
-                .collect::<Vec<_>>()
+            each.map(|object| {
+                (
+                    object.serves.clone(),
+                    object.digest.clone().filter(|_| marked),
+                )
+            })
+            .collect::<Vec<_>>()
         };
         let after = world.ours();
         if serves(&before) != serves(&after) {
@@ -110,12 +141,16 @@ pub(super) async fn late_failure<H: Harness>(fresh: &impl AsyncFn() -> H) -> Res
         }
         world.cloud.heal();
         world.drive(Want::Present(to)).await?;
+        operations += 1;
+    }
+    if operations == 0 {
+        return Err("the harness can let no change fail late".into());
     }
     let mut world = World::new(fresh().await);
     fails_late(&mut world, FIRST).await?;
     world.cloud.heal();
     world.drive(FIRST).await?;
-    Ok(vec![cases("operations", 3)])
+    Ok(vec![cases("operations", operations + 1)])
 }
 
 async fn fails_late<H: Harness>(world: &mut World<H>, want: Want) -> Result<(), Broken> {

@@ -10,10 +10,13 @@ pub(super) async fn fresh_deploy<H: Harness>(fresh: &impl AsyncFn() -> H) -> Res
     let mut world = World::new(fresh().await);
     world.drive(Want::Present(Spec::First)).await?;
     let calls = world.cloud.calls(0).len();
-    match world.made(0) {
-        1 => Ok(vec![cases("calls", calls)]),
-        made => Err(format!("{made} objects were made for one component")),
+    let (made, parts) = (world.made(0), world.cloud.parts());
+    if made != parts {
+        return Err(format!(
+            "{made} objects were made for a component of {parts}"
+        ));
     }
+    Ok(vec![cases("calls", calls)])
 }
 
 pub(super) async fn second_pass<H: Harness>(fresh: &impl AsyncFn() -> H) -> Result<Cases, Broken> {
