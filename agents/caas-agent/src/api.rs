@@ -23,7 +23,7 @@ pub(crate) use path::Target;
 /// The one field manager of this agent. Fields it ever applied are known to the API server by this name, so it never changes.
 pub(crate) const MANAGER: &str = "fractal-caas-agent";
 /// Holds `spec.replicas` while an autoscaler takes over, so that the count never falls to the default in between.
-const HANDOVER: &str = "fractal-caas-agent-handover";
+pub(crate) const HANDOVER: &str = "fractal-caas-agent-handover";
 /// Objects per page of a list.
 const PAGE: usize = 500;
 /// Longest answer to any call, connecting included.

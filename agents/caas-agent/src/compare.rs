@@ -63,9 +63,12 @@ pub(crate) fn is_managed(object: &Value) -> bool {
     owned(object).is_some()
 }
 
-/// Whether this agent manages `spec.replicas`.
-pub(crate) fn owns_replicas(object: &Value) -> bool {
-    owned(object).is_some_and(|fields| fields.pointer("/f:spec/f:replicas").is_some())
+/// Whether this agent alone manages `spec.replicas`: taken out of what it applies, the count would fall to its default.
+pub(crate) fn alone_sets_replicas(object: &Value) -> bool {
+    let holds = |entry: &Value| entry.pointer("/fieldsV1/f:spec/f:replicas").is_some();
+    let mut holders = managers(object).filter(|entry| holds(entry)).peekable();
+    holders.peek().is_some()
+        && holders.all(|entry| is(entry, "manager", MANAGER) && is(entry, "operation", "Apply"))
 }
 
 /// Whether every field of `manager` was written by an update: by hand, mostly. What was applied is wanted by someone.
@@ -94,7 +97,10 @@ fn is(entry: &Value, key: &str, value: &str) -> bool {
 pub(crate) fn mark(object: &Value) -> String {
     let mut object = object.clone();
     if let Some(object) = object.as_object_mut() {
-        object.remove("status");
+        // Items of a list say neither kind nor version.
+        for key in ["status", "kind", "apiVersion"] {
+            object.remove(key);
+        }
     }
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         for key in SERVER.iter().filter(|key| **key != "uid") {
@@ -256,6 +262,6 @@ mod tests {
         let of = |fields: Value| json!({ "metadata": { "managedFields": [{ "manager": MANAGER, "operation": "Apply", "fieldsV1": fields }] } });
         let (live, dry) = (of(json!({ "f:spec": { "f:replicas": {} } })), of(json!({})));
         assert_eq!(paths(&live, &dry), ["metadata.managedFields"]);
-        assert!(owns_replicas(&live) && !owns_replicas(&dry));
+        assert!(alone_sets_replicas(&live) && !alone_sets_replicas(&dry));
     }
 }

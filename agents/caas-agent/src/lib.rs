@@ -3,6 +3,7 @@
 //! `desired`, `plan`, `compare` and `health` are pure; `api` alone names the client.
 
 mod api;
+mod applied;
 mod args;
 mod compare;
 mod config;

@@ -1,10 +1,11 @@
 //! Reading what there is: the inventory, the objects wanted, and those not wanted any more. Writes nothing but dry runs.
 
 use fractal_core::artifact::Digest;
-use fractal_core::reconcile::{At, Owner};
+use fractal_core::reconcile::At;
 use serde_json::Value;
 
-use crate::api::{Api, Apply, Kinds, Resource};
+use crate::api::{Api, Apply, HANDOVER, Kinds, Resource};
+use crate::applied::{applied, without_replicas};
 use crate::compare;
 use crate::desired::{Desired, Wanted};
 use crate::error::Error;
@@ -280,6 +281,7 @@ impl Cluster {
                 Some(contested) => {
                     let applied: Vec<_> = contested
                         .iter()
+                        .filter(|it| it.manager != HANDOVER)
                         .filter(|it| !compare::only_updates(live, &it.manager))
                         .collect();
                     if !applied.is_empty() {
@@ -357,7 +359,7 @@ impl Cluster {
     ) -> Result<Option<i64>, Error> {
         let scales = object.pointer("/spec/template").is_some()
             && object.pointer("/spec/replicas").is_none()
-            && compare::owns_replicas(live);
+            && compare::alone_sets_replicas(live);
         let text = |pointer| live.pointer(pointer).and_then(Value::as_str);
         let (Some(namespace), Some(name), true) =
             (text("/metadata/namespace"), text("/metadata/name"), scales)
@@ -437,31 +439,6 @@ impl Inventory {
             Self::Ours { entries, .. } => entries,
             Self::Absent | Self::Foreign { .. } | Self::Unreadable(_) => &[],
         }
-    }
-}
-
-/// The object as it is applied: in its namespace, with our marks.
-pub(crate) fn applied(wanted: &Wanted, entry: &Entry, owner: &Owner) -> Value {
-    let mut object = wanted.object.clone();
-    if let (Some(namespace), Some(metadata)) = (
-        &entry.namespace,
-        object.get_mut("metadata").and_then(Value::as_object_mut),
-    ) {
-        metadata.insert("namespace".to_owned(), namespace.clone().into());
-    }
-    marks::mark(
-        &mut object,
-        owner,
-        wanted.digest.as_ref(),
-        wanted.run.as_ref(),
-    );
-    object
-}
-
-/// The object without a replica count: an autoscaler has it.
-pub(crate) fn without_replicas(object: &mut Value) {
-    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
-        spec.remove("replicas");
     }
 }
 

@@ -9,6 +9,7 @@ use fractal_core::reconcile::{
 };
 
 use crate::api::{Apply, Resource};
+use crate::applied::{applied, without_replicas};
 use crate::config::Config;
 use crate::desired::{self, Desired};
 use crate::error::{Error, GRANTS};
@@ -16,7 +17,7 @@ use crate::health::Standing;
 use crate::inventory::{self, Entry};
 use crate::marks;
 use crate::needs::{self, SPARK_JOB, WORKLOAD};
-use crate::observe::{Cluster, Reach, applied, without_replicas};
+use crate::observe::{Cluster, Reach};
 use crate::observed::Observed;
 use crate::place::{self, Memo, Place, Run};
 use crate::plan::{self, Step};

@@ -123,7 +123,8 @@ impl Rig {
     ) -> Value {
         let began = Instant::now();
         loop {
-            let object = match self.try_kubectl(&["get", kind, name, "-o", "json"]).await {
+            let args = ["get", kind, name, "-o", "json", "--show-managed-fields"];
+            let object = match self.try_kubectl(&args).await {
                 Ok(text) => serde_json::from_str(&text).unwrap(),
                 Err(_) => Value::Null,
             };
