@@ -18,7 +18,7 @@ use tokio::process::{Child, Command};
 use crate::rig::Rig;
 
 /// Longest wait for anything the agent does.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// The running agent, killed when dropped.
