@@ -1,5 +1,7 @@
 //! The bundle of two workloads in `fixtures/bundles/cloud-conf-demo`, rendered for both of its environments.
 
+#![expect(clippy::unwrap_used, reason = "functions for tests only")]
+
 use fractal_artifact::manifests::{
     Match, Overlay, Rendered, Request, Sources, apply_order, render,
 };

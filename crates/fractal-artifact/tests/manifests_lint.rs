@@ -1,5 +1,7 @@
 //! What a developer is told of a bundle before it is published.
 
+#![expect(clippy::unwrap_used, reason = "functions for tests only")]
+
 #[expect(dead_code, reason = "this file needs part of it only")]
 #[path = "support/bundle.rs"]
 mod bundle;

@@ -1,5 +1,7 @@
 //! Which documents are objects that can be applied by name, how large they may be, and in which order they come.
 
+#![expect(clippy::unwrap_used, reason = "functions for tests only")]
+
 #[expect(dead_code, reason = "this file needs part of it only")]
 #[path = "support/bundle.rs"]
 mod bundle;

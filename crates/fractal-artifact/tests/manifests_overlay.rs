@@ -1,5 +1,12 @@
 //! The overlay table of bundles, cell by cell; each cell's outcome is a file in `snapshots`.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "functions for tests only"
+)]
+
 #[expect(dead_code, reason = "this file needs part of it only")]
 #[path = "support/bundle.rs"]
 mod bundle;

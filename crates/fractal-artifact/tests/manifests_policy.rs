@@ -1,5 +1,11 @@
 //! The operator's policy for bundles.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "functions for tests only"
+)]
+
 #[expect(dead_code, reason = "this file needs part of it only")]
 #[path = "support/bundle.rs"]
 mod bundle;

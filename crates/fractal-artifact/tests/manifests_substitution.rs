@@ -1,5 +1,11 @@
 //! The substitution rule of bundles, and the parameters file.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "functions for tests only"
+)]
+
 #[path = "support/bundle.rs"]
 mod bundle;
 

@@ -35,8 +35,8 @@ pub(super) fn find(objects: &[Object], component: &str) -> Result<Option<usize>,
     };
     if let Some((_, second)) = matches.next() {
         return Err(ManifestError::Target(TargetProblem::Two {
-            first: object.identity(),
-            second: second.identity(),
+            first: Box::new(object.identity()),
+            second: Box::new(second.identity()),
         }));
     }
     if first_container(object.value()).is_none() {

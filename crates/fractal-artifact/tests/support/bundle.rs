@@ -6,14 +6,14 @@ use serde_json::Value;
 
 /// What is rendered: the component is `web`, the environment `dev`.
 #[derive(Clone, Copy)]
-pub struct Bundle<'a> {
-    pub manifest: &'a str,
-    pub parameters: Option<&'a str>,
-    pub strict: bool,
+pub(crate) struct Bundle<'a> {
+    pub(crate) manifest: &'a str,
+    pub(crate) parameters: Option<&'a str>,
+    pub(crate) strict: bool,
 }
 
 impl<'a> Bundle<'a> {
-    pub const fn of(manifest: &'a str) -> Self {
+    pub(crate) const fn of(manifest: &'a str) -> Self {
         Self {
             manifest,
             parameters: None,
@@ -21,7 +21,7 @@ impl<'a> Bundle<'a> {
         }
     }
 
-    pub const fn with(manifest: &'a str, parameters: &'a str) -> Self {
+    pub(crate) const fn with(manifest: &'a str, parameters: &'a str) -> Self {
         Self {
             manifest,
             parameters: Some(parameters),
@@ -29,7 +29,7 @@ impl<'a> Bundle<'a> {
         }
     }
 
-    pub fn sources(&self) -> Sources<'a> {
+    pub(crate) fn sources(&self) -> Sources<'a> {
         Sources {
             manifest_name: "web-fdeploy.yaml",
             manifest: self.manifest,
@@ -37,7 +37,7 @@ impl<'a> Bundle<'a> {
         }
     }
 
-    pub const fn request<'b>(&self, overlay: &'b Overlay) -> Request<'b> {
+    pub(crate) const fn request<'b>(&self, overlay: &'b Overlay) -> Request<'b> {
         Request {
             component: "web",
             environment: "dev",
@@ -46,17 +46,17 @@ impl<'a> Bundle<'a> {
         }
     }
 
-    pub fn render(&self) -> Result<Rendered, ManifestError> {
+    pub(crate) fn render(&self) -> Result<Rendered, ManifestError> {
         self.laid_over(&Overlay::default())
     }
 
-    pub fn laid_over(&self, overlay: &Overlay) -> Result<Rendered, ManifestError> {
+    pub(crate) fn laid_over(&self, overlay: &Overlay) -> Result<Rendered, ManifestError> {
         render(&self.sources(), &self.request(overlay))
     }
 }
 
 /// A parameters file with one environment, `dev`.
-pub fn parameters(values: &[(&str, &str)]) -> String {
+pub(crate) fn parameters(values: &[(&str, &str)]) -> String {
     let lines: Vec<String> = values
         .iter()
         .map(|(name, value)| format!("      {name}: {}\n", serde_json::to_string(value).unwrap()))
@@ -68,7 +68,7 @@ pub fn parameters(values: &[(&str, &str)]) -> String {
 }
 
 /// What a component's parameters set.
-pub fn overlay(parameters: Value) -> Overlay {
+pub(crate) fn overlay(parameters: Value) -> Overlay {
     let params: Params = serde_json::from_value(parameters).unwrap();
     Overlay::from_params(&params).unwrap()
 }

@@ -68,9 +68,9 @@ pub enum TargetProblem {
     #[error("the component's fields could be laid over {first} and over {second}")]
     Two {
         /// One.
-        first: Identity,
+        first: Box<Identity>,
         /// The other.
-        second: Identity,
+        second: Box<Identity>,
     },
     /// The workload has no first container.
     #[error("{object} has no container to lay the component's fields over")]

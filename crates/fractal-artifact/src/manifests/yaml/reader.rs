@@ -1,6 +1,5 @@
 //! Documents from events: values, anchors, merge keys, and the limits on what they may become.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use granit_parser::{Event, ScalarStyle, Span, StructureStyle, Tag};
@@ -119,24 +118,22 @@ impl<'a> Reader<'a> {
 
     fn scalar(
         &self,
-        text: &Cow<'a, str>,
+        text: &str,
         style: ScalarStyle,
         tag: Option<&Tag>,
         span: Span,
     ) -> Result<Node, YamlError> {
+        let text = self.source.said(text, style, span);
         let size = Size::new(1, text.len());
         let value = match (self.scalars, tag, style) {
             (Scalars::Resolved, Some(tag), _) => tagged(tag, text, span)?,
             (Scalars::Verbatim, Some(tag), _) => {
                 tagged(tag, text, span)?;
-                Value::String(text.to_string())
+                Value::String(text.to_owned())
             }
-            (_, None, ScalarStyle::Literal | ScalarStyle::Folded) => {
-                Value::String(self.source.block(text, span).to_owned())
-            }
-            (_, None, style) if style != ScalarStyle::Plain => Value::String(text.to_string()),
+            (_, None, style) if style != ScalarStyle::Plain => Value::String(text.to_owned()),
             (Scalars::Resolved, None, _) => resolved(text, span)?,
-            (Scalars::Verbatim, None, _) => match text.as_ref() {
+            (Scalars::Verbatim, None, _) => match text {
                 "" | "~" | "null" | "Null" | "NULL" => Value::Null,
                 text => Value::String(text.to_owned()),
             },

@@ -7,26 +7,52 @@ use granit_parser::{Event, ScalarStyle, Span};
 /// The text that is being read.
 pub(super) struct Source<'a> {
     text: &'a str,
-    /// Whether it ends within a line that is not blank.
-    cut: bool,
+    end: End,
     /// Whether it has tabs at all.
     tabs: bool,
 }
 
+/// How a text ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// With a line end.
+    Line,
+    /// Within a line.
+    Within,
+    /// With blanks and no line end.
+    Blanks,
+}
+
+impl End {
+    fn of(text: &str) -> Self {
+        let last = text.rsplit(['\n', '\r']).next().unwrap_or(text);
+        match (last.is_empty(), last.trim().is_empty()) {
+            (true, _) => Self::Line,
+            (false, true) => Self::Blanks,
+            (false, false) => Self::Within,
+        }
+    }
+}
+
 impl<'a> Source<'a> {
     pub(super) fn of(text: &'a str) -> Self {
-        let last = text.rsplit(['\n', '\r']).next().unwrap_or(text);
         Self {
             text,
-            cut: !last.trim().is_empty(),
+            end: End::of(text),
             tabs: text.contains('\t'),
         }
     }
 
-    /// What a block scalar says. Its last line has a line end only if the text has one there: this parser adds it, go-yaml does not.
-    pub(super) fn block<'b>(&self, text: &'b str, span: Span) -> &'b str {
-        let cut = self.cut && span.end.byte_offset() == Some(self.text.len());
-        text.strip_suffix('\n').filter(|_| cut).unwrap_or(text)
+    /// What a scalar says. The last line of a block has a line end only if the text has one there: this parser adds it, go-yaml
+    /// does not.
+    pub(super) fn said<'b>(&self, text: &'b str, style: ScalarStyle, span: Span) -> &'b str {
+        let added = self.end == End::Within && self.is_last_block(style, span);
+        text.strip_suffix('\n').filter(|_| added).unwrap_or(text)
+    }
+
+    fn is_last_block(&self, style: ScalarStyle, span: Span) -> bool {
+        matches!(style, ScalarStyle::Literal | ScalarStyle::Folded)
+            && span.end.byte_offset() == Some(self.text.len())
     }
 
     /// Why a node cannot be read in one way only.
@@ -34,9 +60,14 @@ impl<'a> Source<'a> {
         if self.tabs && self.is_indented_by_tab(span) {
             return Some("a tab as indentation; use spaces");
         }
+        let Event::Scalar(text, style, ..) = event else {
+            return None;
+        };
+        if self.end == End::Blanks && self.is_last_block(*style, span) {
+            return Some("a block of text that ends with blanks and no line end");
+        }
         // Version 1.1 ends a plain scalar there.
-        let question = flow
-            && matches!(event, Event::Scalar(text, ScalarStyle::Plain, ..) if text.contains('?'));
+        let question = flow && *style == ScalarStyle::Plain && text.contains('?');
         question.then_some("a `?` between brackets; write the text in quotes")
     }
 
@@ -68,7 +99,7 @@ impl<'a> Source<'a> {
         let after = span.end.byte_offset().and_then(|end| self.text.get(end..));
         matches!(event, Event::Scalar(_, ScalarStyle::Plain, ..))
             && after
-                .and_then(|after| after.strip_prefix(':'))
+                .and_then(|after| after.trim_start_matches(' ').strip_prefix(':'))
                 .is_some_and(|after| after.starts_with([',', ']', '}', '[', '{']))
     }
 }
