@@ -9,6 +9,7 @@ mod idle;
 mod peer;
 mod probe;
 mod programs;
+mod render;
 mod row;
 mod subject;
 
@@ -33,6 +34,8 @@ struct Arguments {
 enum Benchmark {
     /// Memory of an idle lambda-agent, and of pulling and staging a large blob, beside curl and crane
     Idle(idle::IdleArgs),
+    /// Rendering bundles of manifests, beside kustomize's library on the same bundles
+    Render(render::RenderArgs),
     /// One of our own measured programs; started by the benchmarks
     #[command(hide = true)]
     Subject(subject::SubjectArgs),
@@ -53,6 +56,11 @@ fn main() -> ExitCode {
                     let rows = runtime.block_on(idle::run(&args))?;
                     row::print(&rows, args.json).map_err(Error::io("printing the result"))?;
                     Ok(rows.iter().all(Row::is_fine))
+                }
+                Benchmark::Render(args) => {
+                    let lines = render::run(&args)?;
+                    render::print(&lines, args.json).map_err(Error::io("printing the result"))?;
+                    Ok(lines.iter().all(render::Line::is_fine))
                 }
                 Benchmark::Subject(args) => runtime.block_on(subject::run(&args)).map(|()| true),
             });

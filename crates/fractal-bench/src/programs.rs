@@ -1,4 +1,4 @@
-//! Where the measured programs are: ours beside this one, crane among the parts, curl on the path. None of them is started here for long.
+//! Where the measured programs are: ours beside this one, crane and kustomize among the parts, curl on the path. None of them is started here for long.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -29,6 +29,12 @@ pub(crate) fn crane() -> Option<Found> {
     found(&Path::new(&parts).join("bin/crane"), "version")
 }
 
+/// kustomize's library in a program of its own, as `cargo xtask parts` builds it.
+pub(crate) fn kustomize() -> Option<Found> {
+    let parts = std::env::var_os("FRACTAL_PARTS")?;
+    found(&Path::new(&parts).join("bin/kustomize-bench"), "-version")
+}
+
 /// curl, where this machine has it.
 pub(crate) fn curl() -> Option<Found> {
     let path = std::env::var_os("PATH")?;
@@ -45,7 +51,10 @@ fn found(path: &Path, ask: &str) -> Option<Found> {
     let said = String::from_utf8_lossy(&output.stdout);
     let line = said.lines().next().filter(|_| output.status.success())?;
     // curl adds its libraries, each with a version of its own.
-    let version = line.strip_prefix("curl ").unwrap_or(line);
+    let version = ["curl ", "sigs.k8s.io/kustomize/api "]
+        .iter()
+        .find_map(|name| line.strip_prefix(name))
+        .unwrap_or(line);
     Some(Found {
         path: path.to_owned(),
         version: version.split_whitespace().next()?.to_owned(),

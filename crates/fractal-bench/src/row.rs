@@ -112,11 +112,11 @@ fn cells(row: &Row) -> [String; 10] {
     ]
 }
 
-fn dash() -> String {
+pub(crate) fn dash() -> String {
     "-".to_owned()
 }
 
-fn width(lines: &[[String; 10]], column: usize) -> usize {
+pub(crate) fn width<const N: usize>(lines: &[[String; N]], column: usize) -> usize {
     lines
         .iter()
         .filter_map(|line| line.get(column))
