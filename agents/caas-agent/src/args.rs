@@ -41,7 +41,7 @@ pub struct KubernetesArgs {
     pub strict_substitution: bool,
 
     #[command(flatten)]
-    #[allow(missing_docs, reason = "flattened: a comment would become a help text")]
+    #[expect(missing_docs, reason = "flattened: a comment would become a help text")]
     pub spark: SparkArgs,
 }
 

@@ -33,10 +33,13 @@ pub struct Artifacts {
     /// Whose credentials are used. What one environment may read is nobody else's to know.
     environment: Arc<str>,
     interval: Duration,
-    tags: Arc<Mutex<HashMap<(Arc<str>, Reference), Slot>>>,
+    tags: Arc<Mutex<HashMap<Tag, Slot>>>,
     facts: Arc<Mutex<Vec<Known>>>,
     breakers: Arc<Breakers>,
 }
+
+/// A tag, as one environment reads it.
+type Tag = (Arc<str>, Reference);
 
 /// One tag's digest; the lock is held while it is asked for, so that others wait for the same answer.
 type Slot = Arc<tokio::sync::Mutex<Option<(Digest, Instant)>>>;

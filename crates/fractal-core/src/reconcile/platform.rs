@@ -186,7 +186,7 @@ pub struct Needs {
     /// CPU architectures the target runs, the preferred first, in Go's words.
     pub architectures: &'static [&'static str],
     /// Artifacts that say how this one runs: resolved and read the same way.
-    pub beside: Vec<Needs>,
+    pub beside: Vec<Self>,
 }
 
 impl Needs {
