@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "functions for tests only")]
 
 use fractal_artifact::manifests::{
-    Match, Overlay, Rendered, Request, Sources, apply_order, render,
+    Level, Match, Overlay, Rendered, Request, Sources, apply_order, lint, render, unused_parameters,
 };
 use serde_json::{Value, json};
 
@@ -110,4 +110,33 @@ fn a_stateful_set_is_laid_over_and_workloads_come_last() {
         apply_order(&rendered.objects),
         [vec![], vec![0], vec![1, 2]]
     );
+}
+
+#[test]
+fn lint_has_nothing_but_the_shell_variables_and_the_tags() {
+    for (component, manifest) in [("dashboard", DASHBOARD), ("producer", PRODUCER)] {
+        for environment in ["dev", "prod"] {
+            let overlay = Overlay::default();
+            let sources = Sources {
+                manifest_name: "fdeploy.yaml",
+                manifest,
+                parameters: Some(("fractal-parameters.yml", PARAMETERS)),
+            };
+            let request = Request {
+                component,
+                environment,
+                overlay: &overlay,
+                strict: false,
+            };
+            for finding in lint(&sources, &request) {
+                assert_eq!(finding.level, Level::Warning, "{finding:?}");
+                let known = finding.what.contains("by tag")
+                    || finding.what.starts_with("`$PORT`")
+                    || finding.what.starts_with("`$HOME`");
+                assert!(known, "{finding:?}");
+            }
+        }
+    }
+    let parameters = ("fractal-parameters.yml", PARAMETERS);
+    assert_eq!(unused_parameters(parameters, &[DASHBOARD, PRODUCER]), []);
 }

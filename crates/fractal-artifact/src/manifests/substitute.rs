@@ -164,8 +164,9 @@ impl Made {
     }
 }
 
-/// Whether a value cannot change a document's structure wherever it stands: no space or line end, none of YAML's indicators but
-/// `:` and `-` inside of a word, and a letter, digit, `/` or `_` at its beginning.
+/// Whether a value cannot change a document's structure wherever it stands: no blank or line end, no quote, backslash, comma or
+/// bracket, a letter, digit, `/` or `_` at its beginning, and no `:` at its end. What else YAML gives a meaning has it at the
+/// beginning of a word only.
 fn is_harmless(value: &str) -> bool {
     let bytes = value.as_bytes();
     let word = |byte: &u8| is_name_byte(*byte) || *byte == b'/';
@@ -173,5 +174,5 @@ fn is_harmless(value: &str) -> bool {
         && bytes.last().is_some_and(|byte| *byte != b':')
         && bytes
             .iter()
-            .all(|byte| word(byte) || matches!(byte, b'.' | b'-' | b':' | b'@' | b'+' | b'='))
+            .all(|byte| word(byte) || b".-:@+=&?%~;()|<>^*!$#".contains(byte))
 }
