@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use http::Request;
 use hyper::body::Incoming;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::exchange::{Answer, Reply};
@@ -26,7 +27,8 @@ const RESOURCES: [&str; 2] = [
 ];
 
 /// Settings of simulated Azure identities.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct AzureConfig {
     /// Loopback port; 0 takes a free one.
     pub port: u16,
@@ -50,24 +52,29 @@ impl Default for AzureConfig {
 }
 
 /// An application or managed identity, and the ways it may prove itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AzureApplication {
     /// Its tenant.
     pub tenant: String,
     /// Its client id.
     pub client_id: String,
     /// Its client secret.
+    #[serde(default)]
     pub secret: Option<String>,
     /// Its federated credential: a workload's token for its own.
+    #[serde(default)]
     pub federation: Option<Federation>,
     /// Whether the machine has it as a managed identity.
+    #[serde(default)]
     pub managed: bool,
     /// What it may do in the registry.
     pub access: AcrAccess,
 }
 
 /// A federated identity credential.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Federation {
     /// Who signs the tokens.
     pub issuer: TrustedIssuer,
@@ -78,7 +85,8 @@ pub struct Federation {
 }
 
 /// What an identity may do in a container registry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AcrAccess {
     /// Nothing.
     None,

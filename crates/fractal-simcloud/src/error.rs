@@ -34,6 +34,14 @@ pub enum SimError {
         /// The parser's reason.
         source: serde_json::Error,
     },
+    /// The identities file has not the form it should have.
+    #[error("identities file {} cannot be used", path.display())]
+    Identities {
+        /// The file.
+        path: PathBuf,
+        /// The parser's reason.
+        source: serde_json::Error,
+    },
     /// No key could be made.
     #[error("the system gave no randomness for a key")]
     Key,

@@ -65,7 +65,7 @@ impl Action {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Filter {
-    /// `lambda`, `s3`, `sts`, `iam`, `ecr` or `registry`.
+    /// `lambda`, `s3`, `sts`, `iam`, `ecr`, `eks`, `azure`, `gcp`, `vault` or `registry`.
     pub service: Option<String>,
     /// The operation's name in the service's own description.
     pub operation: Option<String>,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use http::Request;
 use hyper::body::Incoming;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::encoding::find;
@@ -27,7 +28,8 @@ const SCOPES: [&str; 2] = [
 ];
 
 /// Settings of simulated Google identities.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct GcpConfig {
     /// Loopback port; 0 takes a free one.
     pub port: u16,
@@ -51,24 +53,30 @@ impl Default for GcpConfig {
 }
 
 /// A service account or user, and the ways it may prove itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GcpAccount {
     /// Its name.
     pub email: String,
     /// Its key, where it has one.
+    #[serde(default)]
     pub key: Option<TrustedIssuer>,
     /// A user's consent, where there is one.
+    #[serde(default)]
     pub consent: Option<GcpConsent>,
     /// Whether the machine runs as it.
+    #[serde(default)]
     pub attached: bool,
     /// Subjects of providers that may impersonate it.
+    #[serde(default)]
     pub impersonators: Vec<String>,
     /// What it may do in the registry.
     pub access: GarAccess,
 }
 
 /// What a user consented to with `gcloud auth application-default login`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GcpConsent {
     /// The OAuth client.
     pub client_id: String,
@@ -79,7 +87,8 @@ pub struct GcpConsent {
 }
 
 /// A provider of a workload identity pool: whose tokens are exchanged.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GcpProvider {
     /// `//iam.googleapis.com/projects/N/locations/global/workloadIdentityPools/POOL/providers/PROVIDER`.
     pub audience: String,
@@ -90,7 +99,8 @@ pub struct GcpProvider {
 }
 
 /// What an account may do in Artifact Registry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum GarAccess {
     /// Nothing.
     None,

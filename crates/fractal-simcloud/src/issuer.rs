@@ -13,6 +13,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::clock::Clock;
@@ -92,23 +93,32 @@ impl TokenIssuer {
         &self.key_id
     }
 
+    /// The public key as a PEM block, as the program's identities file has it.
+    #[must_use]
+    pub fn public_key_pem(&self) -> String {
+        pem("RSA PUBLIC KEY", self.key.public_key().as_ref())
+    }
+
     /// The private key as a PKCS #8 PEM block, as Google's key files have it.
     #[must_use]
     pub fn private_key_pem(&self) -> String {
         let der: Option<Pkcs8V1Der<'static>> = self.key.as_der().ok();
-        let text = der
-            .map(|der| STANDARD.encode(der.as_ref()))
-            .unwrap_or_default();
-        let lines: Vec<&str> = text
-            .as_bytes()
-            .chunks(64)
-            .filter_map(|line| std::str::from_utf8(line).ok())
-            .collect();
-        format!(
-            "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
-            lines.join("\n")
-        )
+        der.map(|der| pem("PRIVATE KEY", der.as_ref()))
+            .unwrap_or_default()
     }
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let lines: Vec<&str> = text
+        .as_bytes()
+        .chunks(64)
+        .filter_map(|line| std::str::from_utf8(line).ok())
+        .collect();
+    format!(
+        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+        lines.join("\n")
+    )
 }
 
 fn part(value: &Value) -> String {
@@ -116,11 +126,39 @@ fn part(value: &Value) -> String {
 }
 
 /// An issuer some service believes: its name and its public key.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Named")]
 pub struct TrustedIssuer {
     issuer: String,
-    /// PKCS #1 `RSAPublicKey` in DER.
+    /// PKCS #1 `RSAPublicKey` or X.509 `SubjectPublicKeyInfo`, in DER.
     public_key: Vec<u8>,
+}
+
+/// An issuer as a file names it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Named {
+    issuer: String,
+    /// PEM of either form.
+    public_key: String,
+}
+
+impl TryFrom<Named> for TrustedIssuer {
+    type Error = &'static str;
+
+    fn try_from(named: Named) -> Result<Self, &'static str> {
+        let lines = named.public_key.lines().map(str::trim);
+        let encoded: String = lines.filter(|line| !line.starts_with("-----")).collect();
+        let public_key = STANDARD
+            .decode(encoded)
+            .ok()
+            .filter(|bytes| !bytes.is_empty())
+            .ok_or("publicKey is no PEM")?;
+        Ok(Self {
+            issuer: named.issuer,
+            public_key,
+        })
+    }
 }
 
 impl fmt::Debug for TrustedIssuer {

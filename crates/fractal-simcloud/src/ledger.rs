@@ -53,7 +53,7 @@ pub struct Entry {
     pub seq: u64,
     /// Milliseconds since the Unix epoch, by the simulation's clock.
     pub at_ms: u64,
-    /// `lambda`, `s3`, `sts`, `iam`, `ecr` or `registry`.
+    /// `lambda`, `s3`, `sts`, `iam`, `ecr`, `eks`, `azure`, `gcp`, `vault` or `registry`.
     pub service: String,
     /// The operation's name in the service's own description.
     pub operation: String,

@@ -1,6 +1,7 @@
 //! Simulated clouds and a registry on loopback, speaking the real wire protocols, with a durable ledger.
 //!
-//! [`SimCloud`] is AWS (Lambda, S3, STS, IAM roles, ECR tokens) plus the registry that plays ECR; [`Registry`] is an OCI registry alone.
+//! [`SimCloud`] is AWS (Lambda, S3, STS, IAM roles, ECR tokens) plus the registry that plays ECR; beside it, where they are set up, the
+//! identities that registry credentials come from: Vault, Azure's, Google's, and those of pods on EKS. [`Registry`] is an OCI registry alone.
 //! Functions are never executed here, and nothing listens anywhere but on 127.0.0.1.
 
 mod aws;
@@ -14,6 +15,7 @@ mod exchange;
 mod faults;
 mod front;
 mod gcp;
+mod identities;
 mod issuer;
 mod ledger;
 mod quota;
@@ -31,6 +33,7 @@ pub use crate::config::{Config, Identity, Quotas, Settling};
 pub use crate::error::SimError;
 pub use crate::faults::{Action, Armed, Faults, Filter, Rule};
 pub use crate::gcp::{GarAccess, GcpAccount, GcpConfig, GcpConsent, GcpProvider};
+pub use crate::identities::Identities;
 pub use crate::issuer::{TokenIssuer, TrustedIssuer};
 pub use crate::ledger::{Entry, Ledger, Outcome};
 pub use crate::registry::{Registry, RegistryAuth, RegistryConfig};

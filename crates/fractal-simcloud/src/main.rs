@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use fractal_simcloud::{Clock, Config, Identity, Quotas, RegistryAuth, Settling, SimCloud};
+use fractal_simcloud::{
+    Clock, Config, Identities, Identity, Quotas, RegistryAuth, Settling, SimCloud, SimError,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A simulated AWS on loopback: Lambda, S3, STS, IAM roles and ECR tokens over their real wire protocols, and the OCI registry that plays ECR.
@@ -52,12 +54,42 @@ struct Arguments {
     /// The registry asks for this user by the bearer-token flow, or for an ECR token.
     #[arg(long, value_name = "USER:PASSWORD", value_parser = user)]
     registry_user: Option<(String, String)>,
+    /// Whom Vault, Azure, Google and EKS know: a JSON file; each one in it is simulated too.
+    #[arg(long, value_name = "FILE")]
+    identities: Option<PathBuf>,
+    /// Whose tokens the registry takes, besides those of ECR.
+    #[arg(long, value_name = "VENDOR", conflicts_with = "registry_user")]
+    registry_vendor: Option<Vendor>,
     /// Time stands still and moves by POST /_sim/clock/advance only.
     #[arg(long)]
     manual_clock: bool,
     /// Force each ledger record to the disk before its answer leaves.
     #[arg(long)]
     fsync: bool,
+}
+
+/// A vendor whose registry is simulated.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Vendor {
+    /// fractal.azurecr.io, with a token exchange.
+    Azure,
+    /// Artifact Registry.
+    Google,
+}
+
+impl Vendor {
+    fn auth(self) -> RegistryAuth {
+        match self {
+            Self::Azure => RegistryAuth::Azure {
+                login_server: "fractal.azurecr.io".to_owned(),
+                refresh_seconds: 3 * 3600,
+                access_seconds: 4500,
+            },
+            Self::Google => RegistryAuth::Google {
+                token_seconds: 3600,
+            },
+        }
+    }
 }
 
 const AFTER_HELP: &str = "\
@@ -71,6 +103,16 @@ Control, on the AWS endpoint:
   GET    /_sim/s3/objects           every object
 Kinds of faults: fail (status, code, message, retry_after), throttle, deny, reset, lose-answer, delay (milliseconds), fail-late (code, reason),
 stale-reads (reads). \"times\": null holds until lifted.
+
+Identities (--identities FILE), every member optional:
+  {\"vault\": {\"rootToken\": \"root\", \"roles\": [{\"mount\": \"kubernetes\", \"login\": \"kubernetes\", \"name\": \"fractal\",
+     \"issuer\": {\"issuer\": \"https://cluster.example\", \"publicKey\": \"PEM\"}, \"subject\": \"system:serviceaccount:NS:NAME\",
+     \"policies\": [\"registries\"], \"ttlSeconds\": 3600, \"maxTtlSeconds\": 86400}],
+     \"policies\": [{\"name\": \"registries\", \"rules\": [[\"fractal_cloud/data/*\", [\"read\"]]]}]},
+   \"azure\": {\"applications\": [{\"tenant\": \"T\", \"clientId\": \"C\", \"secret\": \"S\", \"managed\": true, \"access\": \"pull\"}]},
+   \"gcp\": {\"accounts\": [{\"email\": \"E\", \"attached\": true, \"access\": \"reader\"}]},
+   \"eks\": {\"issuer\": {...}, \"roles\": [[\"system:serviceaccount:NS:NAME\", \"ROLE-ARN\"]], \"sessionSeconds\": 3600}}
+Where each listens is in the line with the endpoints: VAULT_ADDR=<vault>, AZURE_AUTHORITY_HOST=<azure>, GCE_METADATA_HOST=<gcp>.
 
 Example:
   fractal-simcloud --state-dir ./sim --port 4566 --registry-port 5000
@@ -101,9 +143,13 @@ fn user(text: &str) -> Result<(String, String), String> {
 }
 
 impl Arguments {
-    fn config(self) -> Config {
+    fn config(self) -> Result<Config, SimError> {
         let defaults = Config::default();
-        let auth = self
+        let identities = match &self.identities {
+            Some(path) => Identities::read(path)?,
+            None => Identities::default(),
+        };
+        let user = self
             .registry_user
             .map(|(username, password)| RegistryAuth::Bearer {
                 username,
@@ -111,7 +157,8 @@ impl Arguments {
                 token_seconds: 300,
                 anonymous_pull: false,
             });
-        Config {
+        let auth = user.or_else(|| self.registry_vendor.map(Vendor::auth));
+        Ok(Config {
             state_dir: self.state_dir,
             port: self.port,
             registry_port: self.registry_port,
@@ -134,16 +181,16 @@ impl Arguments {
             },
             tags_move_revision: self.tags_move_revision,
             registry_auth: auth.unwrap_or(RegistryAuth::Open),
-            eks: None,
-            azure: None,
-            gcp: None,
-            vault: None,
+            eks: identities.eks,
+            azure: identities.azure,
+            gcp: identities.gcp,
+            vault: identities.vault,
             clock: if self.manual_clock {
                 Clock::manual()
             } else {
                 Clock::system()
             },
-        }
+        })
     }
 }
 
@@ -174,7 +221,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         signal(SignalKind::interrupt())?,
     );
     let announce = arguments.announce.clone();
-    let cloud = SimCloud::start(arguments.config()).await?;
+    let cloud = SimCloud::start(arguments.config()?).await?;
     announced(&announce, &serde_json::to_string(cloud.endpoints())?)?;
     tokio::select! {
         _ = terminate.recv() => {}

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::Request;
 use hyper::body::Incoming;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::encoding::uuid;
@@ -22,7 +23,8 @@ use crate::ledger::{Call, Transaction};
 use crate::server::Service;
 
 /// Settings of a simulated Vault.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct VaultConfig {
     /// Loopback port; 0 takes a free one.
     pub port: u16,
@@ -52,7 +54,8 @@ impl Default for VaultConfig {
 }
 
 /// How a role's callers prove who they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum VaultLogin {
     /// The service account token of a pod; the subject is `system:serviceaccount:NAMESPACE:NAME`.
     Kubernetes,
@@ -61,7 +64,8 @@ pub enum VaultLogin {
 }
 
 /// A role of an auth method.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VaultRole {
     /// The auth method's mount, such as `kubernetes`.
     pub mount: String,
@@ -74,6 +78,7 @@ pub struct VaultRole {
     /// The subject a token must have.
     pub subject: String,
     /// The audience a token must have; any where there is none.
+    #[serde(default)]
     pub audience: Option<String>,
     /// Policies of its tokens.
     pub policies: Vec<String>,
@@ -82,16 +87,22 @@ pub struct VaultRole {
     /// Longest life of a token with all its renewals.
     pub max_ttl_seconds: u64,
     /// Whether its tokens can be renewed.
+    #[serde(default = "yes")]
     pub renewable: bool,
 }
 
 /// A policy.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VaultPolicy {
     /// Its name.
     pub name: String,
     /// Paths and what may be done there: `read`, `create`, `update`, `delete`. A path may end in `*`; `+` is any one segment.
     pub rules: Vec<(String, Vec<String>)>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 impl VaultPolicy {

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::request::Parts;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 
@@ -28,7 +29,8 @@ const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 pub(super) const POD_IDENTITY: &str = "/v1/credentials";
 
 /// An EKS cluster whose pods get AWS credentials.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EksConfig {
     /// Who signs its service accounts' tokens.
     pub issuer: TrustedIssuer,

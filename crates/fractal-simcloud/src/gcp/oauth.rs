@@ -8,6 +8,8 @@ use crate::front::Asked;
 use crate::issuer::{Claims, Distrust};
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// What some clients write as the audience wherever the endpoint is.
+const AUDIENCE: &str = "https://oauth2.googleapis.com/token";
 /// Longest life of an assertion, in seconds.
 const ASSERTION_MAX: u64 = 3600;
 /// How far an assertion's clock may be ahead, in seconds.
@@ -61,7 +63,11 @@ impl Gcp {
         if claims.text("iss") != Some(&account.email) {
             return Err(refused("Invalid grant: account not found"));
         }
-        if claims.text("aud") != Some(&format!("{}/token", self.endpoint)) {
+        let own = format!("{}/token", self.endpoint);
+        if !claims
+            .text("aud")
+            .is_some_and(|audience| audience == own || audience == AUDIENCE)
+        {
             return Err(refused("Invalid JWT: audience is not this token endpoint"));
         }
         let now = self.front.clock.now_ms() / 1000;

@@ -12,6 +12,8 @@ use crate::registry::google_subject;
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+/// The scope of a token that serves impersonation only.
+const IMPERSONATION: &str = "https://www.googleapis.com/auth/iam";
 /// What the subject of a federated token begins with.
 const FEDERATED: &str = "principal:";
 
@@ -35,7 +37,8 @@ impl Gcp {
                 ));
             }
         }
-        if !is_scope(required(form, "scope")?) {
+        let scope = required(form, "scope")?;
+        if scope != IMPERSONATION && !is_scope(scope) {
             return Err(Refusal::new(400, "invalid_scope", "Invalid scope"));
         }
         let audience = required(form, "audience")?;

@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod azure;
+#[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod google;
 #[cfg(test)]
 mod lambda;
 #[cfg(test)]
@@ -28,3 +32,5 @@ mod s3;
 mod second_clients;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod vault;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use fractal_simcloud::{Endpoints, Entry};
+use fractal_simcloud::{Clock, Endpoints, Entry, TokenIssuer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -304,4 +304,58 @@ async fn sigterm_ends_it_cleanly_and_a_taken_port_is_an_error() {
         .expect("ends in time")
         .unwrap();
     assert_eq!(ended.code(), Some(0));
+}
+
+#[tokio::test]
+async fn an_identities_file_sets_up_every_vendor_it_names() {
+    let state = state();
+    let issuer = TokenIssuer::new("https://cluster").unwrap();
+    let cluster = json!({ "issuer": "https://cluster", "publicKey": issuer.public_key_pem() });
+    let identities = json!({
+        "vault": {
+            "roles": [{
+                "mount": "kubernetes", "login": "kubernetes", "name": "pod", "issuer": cluster, "subject": "me",
+                "policies": ["read"], "ttlSeconds": 60, "maxTtlSeconds": 600,
+            }],
+            "policies": [{ "name": "read", "rules": [["fractal_cloud/data/*", ["read"]]] }],
+        },
+        "gcp": { "accounts": [{ "email": "a@p", "attached": true, "access": "reader" }] },
+    });
+    let file = state.path().join("identities.json");
+    std::fs::write(&file, identities.to_string()).unwrap();
+    let file = file.to_str().unwrap();
+    let arguments = ["--identities", file, "--registry-vendor", "google"];
+    let program = Program::start(state.path(), &arguments).await;
+    assert_eq!(program.endpoints.azure, None);
+    let vault = program.endpoints.vault.as_deref().unwrap();
+    let jwt = issuer.token(&Clock::system(), "me", "any", 60);
+    let body = json!({ "role": "pod", "jwt": jwt }).to_string();
+    let path = "/v1/auth/kubernetes/login";
+    send(vault, "POST", path, &[], body)
+        .await
+        .unwrap()
+        .expect(200);
+    let path = "/computeMetadata/v1/instance/service-accounts/default/token";
+    let headers = [("metadata-flavor", "Google")];
+    let google = program.endpoints.gcp.as_deref().unwrap();
+    send(google, "GET", path, &headers, "")
+        .await
+        .unwrap()
+        .expect(200);
+    let challenged = send(&program.endpoints.registry, "GET", "/v2/", &[], "")
+        .await
+        .unwrap();
+    assert!(
+        challenged
+            .expect(401)
+            .header("www-authenticate")
+            .contains("/v2/token")
+    );
+    let services: Vec<String> = program
+        .ledger()
+        .await
+        .into_iter()
+        .map(|entry| entry.service)
+        .collect();
+    assert_eq!(services, ["vault", "gcp", "registry"]);
 }
