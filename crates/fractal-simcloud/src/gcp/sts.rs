@@ -109,14 +109,12 @@ impl Gcp {
             .ok_or_else(|| {
                 Refusal::new(403, "PERMISSION_DENIED", "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist).")
             })?;
-        let ends = self
-            .front
-            .clock
-            .now_ms()
-            .saturating_add(self.config.token_seconds.saturating_mul(1000));
+        // In whole seconds: Google's own clients read no fraction.
+        let now = self.front.clock.now_ms() / 1000;
+        let ends = now.saturating_add(self.config.token_seconds);
         Ok(json!({
             "accessToken": self.access_token(email, access),
-            "expireTime": at(ends).format(&Rfc3339).unwrap_or_default(),
+            "expireTime": at(ends.saturating_mul(1000)).format(&Rfc3339).unwrap_or_default(),
         }))
     }
 }
