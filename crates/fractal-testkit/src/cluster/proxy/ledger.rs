@@ -1,10 +1,11 @@
 //! Every call that reached the proxy, with what the API server did and what the caller was told.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::Method;
 use hyper::header::USER_AGENT;
 use hyper::http::request::Parts;
+use serde_json::Value;
 
 use super::super::audit::dry_run;
 use super::target::Target;
@@ -25,6 +26,8 @@ pub struct ProxiedCall {
     pub target: Target,
     /// The caller's name for itself.
     pub user_agent: String,
+    /// What it sent, where that is JSON.
+    pub sent: Option<Arc<Value>>,
     /// The status the API server answered; nothing if it was not asked, or has not answered yet.
     pub served: Option<u16>,
     /// The status the caller was told; nothing if it was told none.
@@ -46,6 +49,7 @@ impl ProxiedCall {
             query: request.uri.query().map(str::to_owned),
             target: Target::parse(request.uri.path()),
             user_agent: agent.unwrap_or_default().to_owned(),
+            sent: None,
             served: None,
             told: None,
             struck: false,

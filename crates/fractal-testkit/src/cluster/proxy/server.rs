@@ -70,6 +70,8 @@ impl Shared {
         }
         let body = Limited::new(body, BODY_MAX).collect().await;
         let body = body.map_err(|_| Cut)?.to_bytes();
+        let sent = serde_json::from_slice(&body).ok().map(Arc::new);
+        self.ledger.note(call.number, |call| call.sent = sent);
         let answer = match strike {
             None => self.pass_on(&call, &parts, body).await,
             Some(Strike::Close) => return Err(Cut),
