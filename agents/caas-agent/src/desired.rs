@@ -142,11 +142,23 @@ fn staged(
             wanted.push(one(place, object, stage, marked.as_ref())?);
         }
     }
+    distinct(&wanted)?;
     Ok(Desired {
         wanted,
         notices,
         defines,
     })
+}
+
+/// One object twice, once with its namespace and once without, would be applied in turns for ever.
+fn distinct(wanted: &[Wanted]) -> Result<(), Error> {
+    let mut entries: Vec<&Entry> = wanted.iter().map(|wanted| &wanted.entry).collect();
+    entries.sort();
+    let twice = entries.windows(2).find_map(|pair| match pair {
+        [first, second] if first == second => Some(first.to_string()),
+        _ => None,
+    });
+    twice.map_or(Ok(()), |object| Err(Error::ObjectTwice { object }))
 }
 
 fn one(
@@ -160,7 +172,7 @@ fn one(
     let digest = marked
         .filter(|(_, name)| overlaid && object.name() == *name)
         .map(|(digest, _)| digest.clone());
-    let object = object.into_value();
+    let object = sent(object.into_value());
     let mut entry = Entry::of(&object).ok_or(Error::Unplanned)?;
     let scoped = is_cluster_scoped(&entry);
     if scoped {
@@ -179,6 +191,17 @@ fn one(
         digest,
         run,
     })
+}
+
+/// Without what only the cluster writes: manifests that were exported from one bring it along.
+fn sent(mut object: Value) -> Value {
+    if let Some(object) = object.as_object_mut() {
+        object.remove("status");
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("creationTimestamp");
+        }
+    }
+    object
 }
 
 /// Work that ends. Deleting what is finished, as a TTL does, must not start it again.

@@ -44,6 +44,12 @@ pub enum Error {
         /// The name, escaped.
         name: String,
     },
+    /// A bundle holds an object twice.
+    #[error("the bundle holds {object} twice, once without its namespace")]
+    ObjectTwice {
+        /// Which.
+        object: String,
+    },
     /// The component is built from a Git repository.
     #[error("the component names a Git repository as its source")]
     GitSource {
@@ -124,6 +130,8 @@ impl From<Error> for Fault {
                 .next("correct the name"),
             Error::Twice { parameter, .. } => Self::terminal(PARAMETER_INVALID, text)
                 .at(format!("parameters.{parameter}"))
+                .next("keep one of the two"),
+            Error::ObjectTwice { .. } => Self::terminal(Reason::new("BundleObject"), text)
                 .next("keep one of the two"),
             Error::GitSource { parameter } => Self::terminal(Reason::new("GitSourceUnsupported"), text)
                 .at(format!("parameters.{parameter}"))
