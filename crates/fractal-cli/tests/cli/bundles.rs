@@ -1,4 +1,4 @@
-//! `fractal manifests`: bundles packed, checked and rendered as agents would, and differences as agents tell them.
+//! `fractal manifests push`: the same files have the same digest, and are what `oras push` makes of them.
 
 use std::path::{Path, PathBuf};
 
@@ -8,12 +8,12 @@ use fractal_simcloud::RegistryAuth;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use crate::rig::{Agent, OFFER, Rig, SYSTEM};
+use crate::rig::Rig;
 
 const TYPE: &str = "application/vnd.fractal.workload-manifests.v1+tar";
 
 /// Copies the sample of two workloads to `name`.
-fn sample(rig: &Rig, name: &str) -> PathBuf {
+pub(crate) fn sample(rig: &Rig, name: &str) -> PathBuf {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/bundles/cloud-conf-demo");
     let to = rig.path(name).join(".fractal");
     std::fs::create_dir_all(&to).unwrap();
@@ -26,7 +26,7 @@ fn sample(rig: &Rig, name: &str) -> PathBuf {
     to
 }
 
-fn bundle(rig: &Rig, name: &str, files: &[(&str, &str)]) {
+pub(crate) fn bundle(rig: &Rig, name: &str, files: &[(&str, &str)]) {
     let folder = rig.path(name).join(".fractal");
     std::fs::create_dir_all(&folder).unwrap();
     for (file, text) in files {
@@ -228,297 +228,50 @@ async fn what_is_pushed_is_what_oras_pushes_of_the_same_tar() {
     oras(&rig, &["pull", "--plain-http", "-o", "pulled", &to("ours")]).await;
     let pulled = std::fs::read(rig.path("pulled/manifests.tar")).unwrap();
     assert_eq!(pulled, std::fs::read(rig.path("manifests.tar")).unwrap());
-    for bundle in [
-        to("ours"),
-        to("theirs"),
-        "pulled/manifests.tar".into(),
-        "shop".into(),
-    ] {
-        let args = [
-            "manifests",
-            "render",
-            &bundle,
-            "--component",
-            "producer",
-            "--environment",
-            "dev",
-        ];
-        let rendered = rig.run(&[&args[..], &["--output", "json"]].concat()).await;
-        assert_eq!(rendered.code, 0, "{rendered}");
-        assert_eq!(
-            rendered.json()["objects"].as_array().unwrap().len(),
-            3,
-            "{bundle}"
-        );
+    for bundle in [to("ours"), to("theirs"), "pulled/manifests.tar".into()] {
+        renders(&rig, &bundle).await;
     }
 }
 
-/// A live system of one workload on Kubernetes.
-fn live_system(rig: &Rig, name: &str, parameters: &Value) {
-    let body = json!({
-        "liveSystemId": SYSTEM, "fractalId": "bc/shop:1.0.0",
-        "environment": {"id": {"type": "Personal", "ownerId": "o", "shortName": "prod"}, "parameters": {}},
-        "blueprintMap": {"dashboard": {
-            "id": "dashboard", "type": "CustomWorkloads.CaaS.K8sDeployment", "provider": "CaaS",
-            "parameters": parameters,
-        }},
-    });
-    rig.write(name, body.to_string());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_rendered_is_yaml_with_where_it_comes_from() {
-    let rig = Rig::new();
-    sample(&rig, "shop");
-    let parameters = json!({
-        "containerImage": "oci://ghcr.io/acme/dashboard:1.4.2", "desiredCount": 2, "cpu": "250m",
-        "resourceLimits": {"memory": "256Mi"},
-        "manifestUri": "oci://ghcr.io/acme/shop-manifests:1",
-    });
-    live_system(&rig, "shop.json", &parameters);
-    let args = [
-        "manifests",
-        "render",
-        "shop",
+/// Whether a bundle is read, wherever it lies.
+async fn renders(rig: &Rig, bundle: &str) {
+    let flags = [
         "--component",
-        "dashboard",
-        "-f",
-        "shop.json",
-        "--provenance",
-        "--set",
-        "containerPort=8080",
-        "--set",
-        "resourceLimits.cpu=1",
-    ];
-    let rendered = rig.run(&args).await;
-    assert_snapshot!("render", rendered);
-    let json = rig.run(&[&args[..], &["--output", "json"]].concat()).await;
-    assert_eq!((json.code, json.err.as_str()), (0, ""));
-    let document = json.json();
-    assert_eq!(document["environment"], "prod");
-    assert_eq!(document["provenance"].as_array().unwrap().len(), 6);
-    assert_eq!(document["unresolved"][0]["name"], "PORT");
-    // What was printed is read back as the same objects.
-    let rendered = rendered.out;
-    bundle(&rig, "printed", &[("dashboard-fdeploy.yaml", &rendered)]);
-    let args = [
-        "manifests",
-        "render",
-        "printed",
-        "--component",
-        "dashboard",
+        "producer",
+        "--environment",
+        "dev",
         "--output",
         "json",
     ];
-    assert_eq!(rig.run(&args).await.json()["objects"], document["objects"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_rendered_says_where_and_why() {
-    let rig = Rig::new();
-    sample(&rig, "shop");
-    rig.write(
-        "policy.yaml",
-        "kinds: [apps/*, Service]\nnamespaces: [shop]\n",
-    );
-    live_system(&rig, "shop.json", &json!({}));
-    let mut all = String::new();
-    let cases: [&[&str]; 8] = [
-        &["shop", "--component", "producer"],
-        &["shop", "--component", "producer", "--environment", "test"],
-        &["shop", "--component", "produce", "--environment", "dev"],
-        &[
-            "shop",
-            "--component",
-            "dashboard",
-            "--environment",
-            "dev",
-            "--strict",
-        ],
-        &[
-            "shop",
-            "--component",
-            "producer",
-            "--environment",
-            "dev",
-            "--set",
-            "port=99999",
-        ],
-        &[
-            "shop",
-            "--component",
-            "producer",
-            "--environment",
-            "dev",
-            "--policy",
-            "policy.yaml",
-        ],
-        &["shop", "--component", "producer", "-f", "shop.json"],
-        &["absent", "--component", "producer"],
-    ];
-    for case in cases {
-        let ran = rig.run(&[&["manifests", "render"], case].concat()).await;
-        assert_eq!(ran.out, "", "{ran}");
-        all.push_str(&format!("{}: {}\n{}", case.join(" "), ran.code, ran.err));
-    }
-    assert_snapshot!("render_refused", all);
-}
-
-const WRONG: &[(&str, &str)] = &[
-    (
-        "api-fdeploy.yaml",
-        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: other}\nspec:\n  template:\n    spec:\n      containers:\n      - name: api\n        image: $IMAGE\n        env:\n        - {name: A, value: $TYPO}\n        - {name: A, value: b}\n",
-    ),
-    ("mail-fdeploy.yaml", "apiVersion: v1\nkind: ConfigMap\n"),
-    ("web.yaml", "a: b\n"),
-    (
-        "fractal-parameters.yml",
-        "environments:\n- name: dev\n  parameters: {IMAGE: 'ghcr.io/a/b:1', DB_PASSWORD: canary}\n- name: prod\n  parameters: {IMAGE: ghcr.io/a/b, TYPO: x}\n",
-    ),
-];
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_linter_finds_what_is_wrong_and_says_where() {
-    let rig = Rig::new();
-    bundle(&rig, "wrong", WRONG);
-    let ran = rig.run(&["manifests", "lint", "wrong"]).await;
-    assert_snapshot!("lint", ran);
-    assert!(!ran.to_string().contains("canary"), "{ran}");
-    let json = rig
-        .run(&["manifests", "lint", "wrong", "--output", "json"])
+    let rendered = rig
+        .run(&[&["manifests", "render", bundle], &flags[..]].concat())
         .await;
-    let document = json.json();
-    assert_eq!((json.code, &document["errors"]), (1, &json!(2)));
-    assert_eq!(document["findings"][0]["level"], "error");
-    let only = [
-        "manifests",
-        "lint",
-        "wrong",
-        "--component",
-        "mail",
-        "--environment",
-        "dev",
-    ];
-    let ran = rig.run(&only).await;
-    assert!(
-        ran.out.contains("1 component in 1 environment: 1 error"),
-        "{ran}"
+    assert_eq!(rendered.code, 0, "{rendered}");
+    assert_eq!(
+        rendered.json()["objects"].as_array().unwrap().len(),
+        3,
+        "{bundle}"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn warnings_fail_where_they_are_to() {
-    let rig = Rig::new();
-    sample(&rig, "shop");
-    assert_snapshot!("lint_sample", rig.run(&["manifests", "lint", "shop"]).await);
-    let strict = rig.run(&["manifests", "lint", "shop", "--strict"]).await;
-    assert_eq!(strict.code, 1, "{strict}");
-    live_system(&rig, "shop.json", &json!({"port": "many"}));
-    let ran = rig
-        .run(&["manifests", "lint", "shop", "-f", "shop.json"])
-        .await;
-    assert!(
-        ran.code == 1 && ran.out.contains("shop.json: error: component `dashboard`"),
-        "{ran}"
-    );
-    assert!(ran.out.contains("in 1 environment: 1 error"), "{ran}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_artifact_that_is_no_bundle_is_said_to_be_what_it_is() {
+async fn what_tar_and_oras_push_by_themselves_is_read() {
     let mut rig = Rig::new();
     let registry = rig.registry("registry.example", RegistryAuth::Open).await;
-    rig.zip("orders.zip", &[("app.py", "x")]);
-    let to = format!("{}/acme/orders:1", registry.host());
-    assert_eq!(rig.run(&["publish", "orders.zip", &to]).await.code, 0);
-    assert_snapshot!("no_bundle", rig.run(&["manifests", "lint", &to]).await);
-    let file = rig.run(&["manifests", "lint", "orders.zip"]).await;
-    assert!(file.err.contains("[BundleInvalid]"), "{file}");
-}
-
-fn answer(component: &str) -> Value {
-    match component {
-        "api" => json!({"preview": {"now": [
-            {"place": "kubernetes shop/api", "step": "record 3 objects in the inventory", "effect": "Stage"},
-            {"place": "kubernetes shop/api", "step": "create Service shop/api", "effect": "Create"},
-            {"place": "kubernetes shop/api", "step": "update apps/Deployment shop/api: spec.replicas and 1 more",
-             "effect": "Update", "details": ["spec.replicas: 2 -> 3", "spec.template.spec.containers[name=api].image: \"a\" -> \"b\""]},
-            {"place": "kubernetes shop/api", "step": "delete ConfigMap shop/old", "effect": "Delete"},
-        ], "later": ["wait for the rollout"], "notices": [{"reason": "Unresolved", "message": "$HOME has no value"}]}}),
-        "busy" => json!({"preview": {"now": [], "later": [], "wait": "1 of 3 pods are ready"}}),
-        _ => json!({"preview": {"now": [], "later": []}}),
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_diff_is_what_the_agent_would_change() {
-    let rig = Rig::new();
-    assert!(
-        OFFER.contains("Lambda"),
-        "the rig's agent answers for any offer alike"
-    );
-    rig.live_system("shop.json", &["api", "busy", "same"]);
-    assert_eq!(rig.run(&["up", "shop.json"]).await.code, 0);
-    rig.live_system("small.json", &["api", "busy"]);
-    let agent = Agent::start(&rig).await;
-    let diff = async |component: &str, args: &[&str]| {
-        let command = ["manifests", "diff", "--component", component];
-        rig.run(&[&command, args].concat()).await
-    };
-    let (api, script, from_file, busy, same, gone, json) = tokio::select! {
-        () = agent.answer(answer) => unreachable!("an agent answers until it is dropped"),
-        ran = async { (
-            diff("api", &["shop"]).await,
-            diff("api", &["shop", "--exit-code"]).await,
-            diff("api", &["-f", "shop.json"]).await,
-            diff("busy", &["shop", "--exit-code"]).await,
-            diff("same", &["shop", "--exit-code"]).await,
-            diff("same", &["-f", "small.json", "--exit-code"]).await,
-            diff("api", &["shop", "--output", "json"]).await,
-        ) } => ran,
-    };
-    assert_snapshot!("diff", api);
-    assert_eq!((script.code, &script.out), (1, &api.out));
-    assert_eq!((from_file.code, &from_file.out), (0, &api.out));
-    assert_eq!(
-        (busy.code, same.code, gone.code),
-        (75, 0, 1),
-        "{busy}{same}{gone}"
-    );
-    assert_snapshot!("diff_others", format!("{busy}{same}{gone}"));
-    assert_eq!(json.json()["changes"], true);
-    let details = &json.json()["plans"][0]["preview"]["now"][2]["details"];
-    assert_eq!(details[0], "spec.replicas: 2 -> 3");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_diff_needs_a_component_that_is_there_and_an_agent() {
-    let rig = Rig::new();
-    rig.live_system("shop.json", &["api"]);
-    assert_eq!(rig.run(&["up", "shop.json"]).await.code, 0);
-    let mut all = String::new();
-    let cases: [&[&str]; 5] = [
-        &["--component", "web", "shop"],
-        &["--component", "web", "-f", "shop.json"],
-        &["--component", "api", "-f", "shop.json", "other"],
-        &["--component", "api"],
-        &["--component", "api", "shop"],
-    ];
-    for case in cases {
-        let ran = rig.run(&[&["manifests", "diff"], case].concat()).await;
-        all.push_str(&ran.to_string());
-    }
-    assert_snapshot!("diff_refused", all);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn help_teaches_each_command() {
-    let rig = Rig::new();
-    for name in ["push", "render", "diff", "lint"] {
-        let ran = rig.run(&["manifests", name, "--help"]).await;
-        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran}");
-        let long = ran.out.lines().find(|line| line.chars().count() > 100);
-        assert_eq!(long, None, "{name}: a line is wrapped by every terminal");
-        assert_snapshot!(format!("help_{name}"), ran.out);
+    let to = format!("{}/acme/shop-manifests:1", registry.host());
+    sample(&rig, "shop");
+    let tar = tokio::process::Command::new("tar")
+        .args(["-C", "shop", "-cf", "manifests.tar", ".fractal"])
+        .current_dir(rig.path("."))
+        .status();
+    assert!(tar.await.unwrap().success());
+    let file = format!("manifests.tar:{TYPE}");
+    oras(
+        &rig,
+        &["push", "--plain-http", &to, "--artifact-type", TYPE, &file],
+    )
+    .await;
+    for bundle in [to.as_str(), "shop", "shop/.fractal", "manifests.tar"] {
+        renders(&rig, bundle).await;
     }
 }

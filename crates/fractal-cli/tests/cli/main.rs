@@ -6,11 +6,17 @@
 #[cfg(test)]
 mod bundles;
 #[cfg(test)]
+mod comparing;
+#[cfg(test)]
 mod inspecting;
+#[cfg(test)]
+mod linting;
 #[cfg(test)]
 mod planning;
 #[cfg(test)]
 mod publishing;
+#[cfg(test)]
+mod rendering;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]
