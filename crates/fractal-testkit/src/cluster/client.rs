@@ -41,6 +41,7 @@ impl Client {
     ) -> Result<Response<Incoming>, ClusterError> {
         let stream = TcpStream::connect(self.address).await;
         let stream = stream.map_err(ClusterError::Connect)?;
+        stream.set_nodelay(true).map_err(ClusterError::Connect)?;
         let name = ServerName::IpAddress(self.address.ip().into());
         let connector = TlsConnector::from(Arc::clone(&self.tls));
         let stream = connector.connect(name, stream).await;

@@ -159,6 +159,10 @@ pub(crate) async fn start(
 }
 
 async fn connection(shared: Arc<Shared>, acceptor: TlsAcceptor, stream: TcpStream) {
+    // Head and body are written apart: together with a delayed acknowledgement each answer would take 40 ms longer.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
     let Ok(stream) = acceptor.accept(stream).await else {
         return;
     };
