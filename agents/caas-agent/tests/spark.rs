@@ -2,11 +2,10 @@
 
 #[cfg(test)]
 #[path = "support/published.rs"]
-#[allow(dead_code, reason = "this file needs part of it only")]
+#[expect(dead_code, reason = "this file needs part of it only")]
 mod published;
 #[cfg(test)]
 #[path = "support/rig.rs"]
-#[allow(dead_code, reason = "this file needs part of it only")]
 mod rig;
 
 #[cfg(test)]

@@ -1,8 +1,13 @@
 //! The SparkApplication, taken at its word: its containers' commands, environment, volumes and files, run by real programs.
 
-use serde_json::{Value, json};
+use std::time::Duration;
 
-use crate::job::{inputs, rendered, the};
+use fractal_core::artifact::Digest;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
+
+use crate::job::{etl, inputs, rendered, rollout, the};
 use crate::kubelet::{Ended, Pod};
 use crate::programs::{build, part, publish};
 use crate::published::Published;
@@ -85,6 +90,73 @@ async fn the_wheel_is_pulled_installed_and_run_with_exactly_its_arguments() {
         "{}",
         ended.stderr
     );
+}
+
+/// The pull secret reaches `oras`: a registry that asks for a password is given the one of the first secret.
+#[tokio::test]
+async fn the_wheels_registry_is_logged_in_to_with_the_first_pull_secret() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = format!("localhost:{}", listener.local_addr().unwrap().port());
+    let asked = tokio::spawn(async move { login(&listener).await });
+    let parameters = crate::job::with(json!({ "imagePullSecrets": ["lake", "mirror"] }));
+    let rollout = rollout(&format!("{host}/lake/etl:1"), Digest::sha256("etl"), etl());
+    let mut objects = rendered(&inputs("nightly", parameters), &rollout).unwrap();
+    // `reader:canary`, as `kubectl create secret docker-registry` writes it.
+    let config = json!({ "auths": { (host): { "auth": "cmVhZGVyOmNhbmFyeQ==" } } });
+    objects.push(json!({
+        "kind": "Secret", "metadata": { "name": "lake" }, "stringData": { ".dockerconfigjson": config.to_string() },
+    }));
+    let template = the(&objects, "SparkApplication")["spec"]["executor"]["template"].clone();
+    let folder = tempfile::tempdir().unwrap();
+    let ended = Pod::new(folder.path(), &template, &objects)
+        .run_init(0, &search_path())
+        .await;
+    assert_ne!(ended.code, Some(0), "there is no such wheel");
+    let asked = tokio::time::timeout(Duration::from_secs(30), asked)
+        .await
+        .unwrap()
+        .unwrap();
+    let path = format!("/v2/lake/etl/manifests/{}", Digest::sha256("etl"));
+    assert_eq!(
+        asked,
+        (path, "Basic cmVhZGVyOmNhbmFyeQ==".to_owned()),
+        "{}",
+        ended.stderr
+    );
+}
+
+/// Answers as a registry that wants a password and then knows nothing; what was asked for with which credentials.
+async fn login(listener: &TcpListener) -> (String, String) {
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = BufReader::new(stream);
+        let mut head = Vec::new();
+        loop {
+            let mut line = String::new();
+            stream.read_line(&mut line).await.unwrap();
+            if line.trim().is_empty() {
+                break;
+            }
+            head.push(line.trim().to_owned());
+        }
+        let path = head
+            .first()
+            .and_then(|line| line.split(' ').nth(1))
+            .unwrap_or_default()
+            .to_owned();
+        let credentials = head
+            .iter()
+            .find_map(|line| line.strip_prefix("Authorization: "));
+        let answer = match credentials {
+            None => "401 Unauthorized\r\nWww-Authenticate: Basic realm=\"lake\"",
+            Some(_) => "404 Not Found",
+        };
+        let answer = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        if let Some(credentials) = credentials {
+            return (path, credentials.to_owned());
+        }
+    }
 }
 
 /// Programs of the images: oras, and Python with pip and Spark; and those of any image.

@@ -35,16 +35,8 @@ impl<'a> Pod<'a> {
         for volume in spec["volumes"].as_array().unwrap() {
             let path = folder.join("volumes").join(text(&volume["name"]));
             std::fs::create_dir_all(&path).unwrap();
-            if let Some(name) = volume["configMap"]["name"].as_str() {
-                let is = |it: &&Value| it["kind"] == "ConfigMap" && it["metadata"]["name"] == name;
-                let data = objects.iter().find(is).unwrap()["data"]
-                    .as_object()
-                    .unwrap();
-                for (file, content) in data {
-                    std::fs::write(path.join(file), text(content)).unwrap();
-                }
-            } else {
-                assert!(volume["emptyDir"].is_object(), "{volume}");
+            for (file, content) in files(volume, objects) {
+                std::fs::write(path.join(file), content).unwrap();
             }
         }
         Self {
@@ -55,18 +47,22 @@ impl<'a> Pod<'a> {
 
     /// Runs the init containers in their order; each has to succeed.
     pub(crate) async fn prepare(&self, path: &str) {
-        for container in self.spec["initContainers"].as_array().unwrap() {
-            let sandbox = self.sandbox(container);
-            let ended = sandbox.run(&sandbox.command(), path, &[]).await;
+        for index in 0..self.spec["initContainers"].as_array().unwrap().len() {
+            let ended = self.run_init(index, path).await;
             assert_eq!(
                 ended.code,
                 Some(0),
-                "{}: {}{}",
-                container["name"],
+                "{index}: {}{}",
                 ended.stdout,
                 ended.stderr
             );
         }
+    }
+
+    /// Runs one init container.
+    pub(crate) async fn run_init(&self, index: usize, path: &str) -> Ended {
+        let sandbox = self.sandbox(&self.spec["initContainers"][index]);
+        sandbox.run(&sandbox.command(), path, &[]).await
     }
 
     /// The container beside the init containers.
@@ -92,6 +88,44 @@ impl<'a> Pod<'a> {
         std::fs::create_dir_all(root.join("tmp")).unwrap();
         Sandbox { root, container }
     }
+}
+
+/// The files of a volume, by their names: those of a ConfigMap, or of the Secrets that are projected into it.
+fn files<'o>(volume: &Value, objects: &'o [Value]) -> Vec<(String, &'o str)> {
+    let entries = |kind: &str, name: &Value, field: &str| {
+        let is = |it: &&Value| it["kind"] == kind && it["metadata"]["name"] == *name;
+        let object = objects
+            .iter()
+            .find(is)
+            .unwrap_or_else(|| panic!("no {kind} {name}"));
+        object[field].as_object().unwrap()
+    };
+    if volume["configMap"].is_object() {
+        let data = entries("ConfigMap", &volume["configMap"]["name"], "data");
+        return data
+            .iter()
+            .map(|(key, it)| (key.clone(), text(it)))
+            .collect();
+    }
+    let mut all = Vec::new();
+    for source in volume["projected"]["sources"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
+        let secret = entries("Secret", &source["secret"]["name"], "stringData");
+        for item in source["secret"]["items"].as_array().unwrap() {
+            all.push((
+                text(&item["path"]).to_owned(),
+                text(&secret[text(&item["key"])]),
+            ));
+        }
+    }
+    assert!(
+        !all.is_empty() || volume["emptyDir"].is_object(),
+        "no such volume is known: {volume}"
+    );
+    all
 }
 
 /// A container's view of the pod.

@@ -9,8 +9,8 @@ use crate::error::Error;
 
 /// Most cores of one process, and most executors: far above any node, below what overflows.
 const MANY: i64 = 10_000;
-/// Least memory in MiB: Spark refuses to start with a heap below 450 MiB, of which 300 are its own.
-const MEMORY_MIN: u64 = 512;
+/// Memory in MiB: Spark refuses to start with a heap below 450 MiB, of which 300 are its own; the upper end is a pebibyte.
+const MEBIBYTES: RangeInclusive<u64> = 512..=1 << 30;
 /// Memory of a process that is given none.
 const MEMORY: &str = "1g";
 /// Longest time to live in seconds, ten years.
@@ -105,7 +105,7 @@ fn memory(text: &str) -> Option<String> {
         _ => return None,
     };
     let size = number.checked_mul(mebibytes)?;
-    (size >= MEMORY_MIN && size < 1 << 30).then(|| format!("{number}{unit}"))
+    MEBIBYTES.contains(&size).then(|| format!("{number}{unit}"))
 }
 
 #[cfg(test)]
