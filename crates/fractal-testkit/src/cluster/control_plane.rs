@@ -253,7 +253,7 @@ fn api_server(ports: &Ports) -> Vec<String> {
         ("service-account-issuer", "https://kubernetes.default.svc"),
         ("service-account-key-file", "accounts.pub"),
         ("service-account-signing-key-file", "accounts.key"),
-        ("service-cluster-ip-range", "10.0.0.0/24"),
+        ("service-cluster-ip-range", "10.0.0.0/16"),
         ("allow-privileged", "true"),
         ("audit-policy-file", "audit-policy.json"),
         ("audit-log-path", files::AUDIT_LOG),
