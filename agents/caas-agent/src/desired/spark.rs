@@ -8,7 +8,7 @@ use fractal_core::artifact::Facts;
 use fractal_core::contract::ParamError;
 use fractal_core::reconcile::{Inputs, Rollout};
 use fractal_core::{Fault, Reason};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::env::Env;
 use super::fields::{self, Fields};
@@ -57,15 +57,14 @@ pub(super) fn objects(
         pull_secrets: &pull_secrets,
         launcher: &launcher,
     };
+    let specification = specification(&pods, &entry_point)?;
     let application = json!({
         "apiVersion": "sparkoperator.k8s.io/v1beta2", "kind": "SparkApplication",
-        "metadata": { "name": name, "namespace": place.namespace },
-        "spec": specification(&pods, &entry_point)?,
+        "metadata": { "name": name, "namespace": place.namespace }, "spec": specification,
     });
     let launcher = json!({
         "apiVersion": "v1", "kind": "ConfigMap",
-        "metadata": { "name": launcher, "namespace": place.namespace },
-        "data": { LAUNCHER: LAUNCH },
+        "metadata": { "name": launcher, "namespace": place.namespace }, "data": { LAUNCHER: LAUNCH },
     });
     let objects = env
         .secret
@@ -76,46 +75,54 @@ pub(super) fn objects(
 }
 
 fn specification(pods: &Pods<'_>, entry_point: &EntryPoint) -> Result<Value, Error> {
-    let (config, params) = (pods.config, &pods.inputs.parameters);
+    let params = &pods.inputs.parameters;
+    let (driver, executor) = roles(pods, entry_point)?;
+    let mut all = json!({
+        "type": "Python", "pythonVersion": "3", "mode": "cluster",
+        "image": pods.config.image, "sparkVersion": pods.config.version,
+        "mainApplicationFile": format!("local://{HOME}/{LAUNCHER}"),
+        "arguments": arguments::of(pods.inputs)?,
+        "restartPolicy": resources::restart_policy(params)?,
+        "driver": driver, "executor": executor,
+    });
+    let settings = resources::settings(params)?;
+    let optional = [
+        (
+            "timeToLiveSeconds",
+            resources::time_to_live(params)?.map(Value::from),
+        ),
+        (
+            "imagePullSecrets",
+            (!pods.pull_secrets.is_empty()).then(|| pods.pull_secrets.into()),
+        ),
+        ("sparkConf", (!settings.is_empty()).then(|| settings.into())),
+    ];
+    if let Some(all) = all.as_object_mut() {
+        let given = optional
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value?)));
+        all.extend(given);
+    }
+    Ok(all)
+}
+
+/// `spec.driver` and `spec.executor`.
+fn roles(pods: &Pods<'_>, entry_point: &EntryPoint) -> Result<(Value, Value), Error> {
+    let params = &pods.inputs.parameters;
     let mut driver = resources::of(params, "driver")?;
     let mut executor = resources::of(params, "executor")?;
-    executor.insert("instances".to_owned(), resources::instances(params)?.into());
-    // Executors make no pods: without an account of the component's own they have none but the namespace's.
     let account = params.text("serviceAccountName")?;
+    // Executors make no pods: without an account of the component's own they have none but the namespace's.
     if let Some(account) = account {
         executor.insert("serviceAccount".to_owned(), account.into());
     }
-    let account = account.unwrap_or(&config.service_account);
+    let account = account.unwrap_or(&pods.config.service_account);
     driver.insert("serviceAccount".to_owned(), account.into());
     driver.insert("labels".to_owned(), json!({ RUNS: WHEEL }));
     driver.insert("template".to_owned(), pods.driver(entry_point)?);
+    executor.insert("instances".to_owned(), resources::instances(params)?.into());
     executor.insert("template".to_owned(), pods.executor()?);
-    let mut all = Map::new();
-    let mut set = |key: &str, value: Value| all.insert(key.to_owned(), value);
-    set("type", "Python".into());
-    set("pythonVersion", "3".into());
-    set("mode", "cluster".into());
-    set("image", config.image.clone().into());
-    set("sparkVersion", config.version.clone().into());
-    set(
-        "mainApplicationFile",
-        format!("local://{HOME}/{LAUNCHER}").into(),
-    );
-    set("arguments", arguments::of(pods.inputs)?.into());
-    set("restartPolicy", resources::restart_policy(params)?);
-    if let Some(seconds) = resources::time_to_live(params)? {
-        set("timeToLiveSeconds", seconds.into());
-    }
-    if !pods.pull_secrets.is_empty() {
-        set("imagePullSecrets", pods.pull_secrets.into());
-    }
-    let settings = resources::settings(params)?;
-    if !settings.is_empty() {
-        set("sparkConf", settings.into());
-    }
-    set("driver", driver.into());
-    set("executor", executor.into());
-    Ok(all.into())
+    Ok((driver.into(), executor.into()))
 }
 
 /// The component's id. The operator's own rule is narrower than Kubernetes': it makes a Service of that name.

@@ -27,7 +27,8 @@ async fn rig(prefix: &str) -> Rig {
 
 async fn define(rig: &Rig) {
     let mut python = Command::new(part("kubeflow-spark-api/bin/python"));
-    let definition = said(python.arg(script("crd.py"))).await;
+    python.arg(script("crd.py"));
+    let definition = said(&mut python, rig.cluster.folder()).await;
     let create = rig
         .cluster
         .kubectl(&["create", "-f", "-"], Some(&definition))

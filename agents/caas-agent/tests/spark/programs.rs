@@ -24,9 +24,12 @@ pub(crate) fn script(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// What a program prints; it has to succeed.
-pub(crate) async fn said(command: &mut Command) -> String {
-    let command = command.env_clear().env("PYTHONDONTWRITEBYTECODE", "1");
+/// What a program prints, with `home` as its home folder; it has to succeed.
+pub(crate) async fn said(command: &mut Command, home: &Path) -> String {
+    let command = command
+        .env_clear()
+        .env("HOME", home)
+        .env("PYTHONDONTWRITEBYTECODE", "1");
     let output = command
         .stdin(Stdio::null())
         .kill_on_drop(true)
@@ -43,27 +46,18 @@ pub(crate) async fn build(folder: &Path) -> PathBuf {
     let sample =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/samples/argument-report");
     let mut python = Command::new(part("pyspark/bin/python"));
-    let built = said(python.arg(script("build_wheel.py")).arg(sample).arg(folder)).await;
+    python.arg(script("build_wheel.py")).arg(sample).arg(folder);
+    let built = said(&mut python, folder).await;
     PathBuf::from(built.trim_end())
 }
 
 /// Pushes a wheel as developers do, and reads it as the agent does.
 pub(crate) async fn publish(wheel: &Path, reference: &str) -> Rollout {
     let name = wheel.file_name().unwrap().to_str().unwrap();
-    let mut oras = Command::new(part("bin/oras"));
     let folder = wheel.parent().unwrap();
-    oras.args(["push", reference, name])
-        .current_dir(folder)
-        .env("HOME", folder);
-    let answer = {
-        let output = oras.env_clear().env("HOME", folder).output().await.unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).unwrap()
-    };
+    let mut oras = Command::new(part("bin/oras"));
+    oras.args(["push", reference, name]).current_dir(folder);
+    let answer = said(&mut oras, folder).await;
     let digest = answer
         .lines()
         .find_map(|line| line.strip_prefix("Digest: "))

@@ -71,44 +71,44 @@ fn malformed(text: &str) -> ParamError {
 
 /// The function a declared name stands for.
 fn declared(name: &str, wheel: &WheelFacts) -> Result<EntryPoint, Error> {
+    let shown = name.escape_debug();
+    let object = object(name, wheel)?;
+    EntryPoint::parse(&object.replace(' ', "")).ok_or_else(|| {
+        let what = format!("the entry point `{shown}` names no function");
+        missing(what, wheel, "")
+            .because(format!("it is declared as `{object}`"))
+            .into()
+    })
+}
+
+/// What a name is declared as: by the scripts, or by the one group or the several that agree.
+fn object<'a>(name: &str, wheel: &'a WheelFacts) -> Result<&'a str, Fault> {
     let groups = &wheel.entry_points;
-    let scripts = groups.get(SCRIPTS).and_then(|group| group.get(name));
-    let all: BTreeSet<&str> = groups
-        .values()
-        .filter_map(|group| group.get(name))
-        .map(|it| &**it)
-        .collect();
-    let found = match (scripts, all.len()) {
-        (Some(object), _) => &**object,
-        (None, 1) => all.first().copied().unwrap_or_default(),
-        (None, 0) => {
-            let what = format!(
-                "the wheel declares no entry point `{}`",
-                name.escape_debug()
-            );
+    if let Some(script) = groups.get(SCRIPTS).and_then(|group| group.get(name)) {
+        return Ok(script);
+    }
+    let found = groups.values().filter_map(|group| group.get(name));
+    let found: BTreeSet<&str> = found.map(|object| &**object).collect();
+    let shown = name.escape_debug();
+    match found.len() {
+        0 => {
             let names = groups.values().flat_map(|group| group.keys());
-            return Err(missing(what, wheel, &near(name, names.map(|it| &**it))).into());
+            let what = format!("the wheel declares no entry point `{shown}`");
+            Err(missing(what, wheel, &near(name, names.map(|it| &**it))))
         }
-        (None, _) => {
-            let all: Vec<_> = all.into_iter().collect();
-            let what = format!(
-                "the wheel declares `{}` in several groups",
-                name.escape_debug()
+        1 => Ok(found.first().copied().unwrap_or_default()),
+        _ => {
+            let found: Vec<_> = found.into_iter().collect();
+            let fault = missing(
+                format!("the wheel declares `{shown}` in several groups"),
+                wheel,
+                "",
             );
-            let fault = missing(what, wheel, "").because(all.join(", "));
-            return Err(fault
-                .next("set `entryPoint` to one of them, as `module:function`")
-                .into());
+            Err(fault
+                .because(found.join(", "))
+                .next("set `entryPoint` to one of them, as `module:function`"))
         }
-    };
-    let without = || {
-        let what = format!(
-            "the entry point `{}` names no function",
-            name.escape_debug()
-        );
-        Error::from(missing(what, wheel, "").because(format!("it is declared as `{found}`")))
-    };
-    EntryPoint::parse(&found.replace(' ', "")).ok_or_else(without)
+    }
 }
 
 fn missing(what: String, wheel: &WheelFacts, near: &str) -> Fault {
