@@ -16,6 +16,8 @@ use tokio::io::{AsyncRead, AsyncSeekExt as _, ReadBuf};
 /// A refused body is read on to its end up to this size, so that the client is still there to read the refusal.
 const DRAINED: u64 = 256 << 20;
 const CHUNK: usize = 64 << 10;
+/// What was written is sent while nothing more comes, and dropped when an error does.
+const FLUSH: std::time::Duration = std::time::Duration::from_millis(50);
 
 pub(crate) type ReplyBody = BoxBody<Bytes, io::Error>;
 
@@ -35,6 +37,8 @@ pub(crate) struct Reply {
     pub(crate) content: Content,
     /// The error code, when this is an error.
     pub(crate) error: Option<String>,
+    /// The body breaks off after so many bytes.
+    pub(crate) cut_after: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -65,6 +69,7 @@ impl Reply {
             headers: Vec::new(),
             content: Content::Empty,
             error: None,
+            cut_after: None,
         }
     }
 
@@ -114,6 +119,15 @@ impl Reply {
         } else {
             body_of(self.content).await
         };
+        let body = body.map(|body| match self.cut_after {
+            Some(left) => CutBody {
+                body,
+                left,
+                flushed: None,
+            }
+            .boxed(),
+            None => body,
+        });
         body.ok()
             .and_then(|body| builder.body(body).ok())
             .unwrap_or_else(broken)
@@ -144,6 +158,42 @@ async fn body_of(content: Content) -> io::Result<ReplyBody> {
             FileBody { file, left: length }.boxed()
         }
     })
+}
+
+/// A body that fails after so many bytes, which ends its connection.
+struct CutBody {
+    body: ReplyBody,
+    left: u64,
+    flushed: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl Body for CutBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if self.left == 0 {
+            let flushed = self
+                .flushed
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep(FLUSH)));
+            ready!(flushed.as_mut().poll(cx));
+            return Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())));
+        }
+        let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else {
+            return Poll::Ready(None);
+        };
+        let mut data = frame?.into_data().unwrap_or_default();
+        data.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+        self.left = self.left.saturating_sub(data.len() as u64);
+        Poll::Ready(Some(Ok(Frame::data(data))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 struct FileBody {

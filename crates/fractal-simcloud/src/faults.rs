@@ -36,6 +36,11 @@ pub enum Action {
     Reset,
     /// Does what was asked, then closes the connection without a byte.
     LoseAnswer,
+    /// Answers, and cuts the connection within the body.
+    CutAnswer {
+        /// How many bytes of the body still leave.
+        bytes: u64,
+    },
     /// Waits before doing what was asked.
     Delay {
         /// How long.
@@ -273,6 +278,14 @@ impl Strikes {
             .iter()
             .find(|(_, action)| matches!(action, Action::LoseAnswer))
             .map(|(id, _)| *id)
+    }
+
+    /// How many bytes of the answer's body leave before it is cut.
+    pub(crate) fn cuts_answer(&self) -> Option<u64> {
+        self.0.iter().find_map(|(_, action)| match action {
+            Action::CutAnswer { bytes } => Some(*bytes),
+            _ => None,
+        })
     }
 
     pub(crate) fn late_failure(&self) -> Option<(&str, &str)> {

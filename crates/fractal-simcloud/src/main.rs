@@ -101,7 +101,7 @@ Control, on the AWS endpoint:
   POST   /_sim/clock/advance        {\"milliseconds\":1000}
   GET    /_sim/lambda/functions     what each function serves now
   GET    /_sim/s3/objects           every object
-Kinds of faults: fail (status, code, message, retry_after), throttle, deny, reset, lose-answer, delay (milliseconds), fail-late (code, reason),
+Kinds of faults: fail (status, code, message, retry_after), throttle, deny, reset, lose-answer, delay (milliseconds), cut-answer (bytes; registry), fail-late (code, reason),
 stale-reads (reads). \"times\": null holds until lifted.
 
 Identities (--identities FILE), every member optional:

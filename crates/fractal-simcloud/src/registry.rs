@@ -256,9 +256,10 @@ impl Service for Core {
             },
         ) {
             Ok(_) if lost.is_some() => Answer::Cut,
-            Ok(reply) => {
-                Answer::Reply(reply.header("docker-distribution-api-version", "registry/2.0"))
-            }
+            Ok(reply) => Answer::Reply(Reply {
+                cut_after: strikes.cuts_answer(),
+                ..reply.header("docker-distribution-api-version", "registry/2.0")
+            }),
             Err(error) => {
                 tracing::error!(%error, "call not recorded");
                 Answer::Reply(Reply::new(500))

@@ -65,6 +65,34 @@ async fn g06_a_token_that_ends_under_way_costs_one_re_authentication() {
     assert_eq!(world.accepted(before, "Exchange"), 1);
 }
 
+/// Reads a blob whose connection breaks off within it, and at that very moment its token ends.
+#[tokio::test]
+async fn g06_a_token_that_ends_within_a_blob_costs_one_re_authentication() {
+    let world = World::new().await;
+    let (reference, descriptor, bytes) = world.publish().await;
+    let registry = world.registry(world.credentials(&world.workload(PULLER)));
+    let cut = Action::CutAnswer { bytes: 200_000 };
+    // The first is challenged.
+    world
+        .cloud
+        .faults()
+        .arm(on("registry", "GetBlob", cut).nth(2));
+    let mut stream = registry.blob(&reference, &descriptor).await.unwrap();
+    let mut read = stream.next().await.unwrap().unwrap().to_vec();
+    let before = world.cloud.ledger().last();
+    world.cloud.clock().advance(130_000);
+    while let Some(chunk) = stream.next().await {
+        read.extend(chunk.unwrap());
+    }
+    assert!(read == bytes, "{} of {} bytes", read.len(), bytes.len());
+    assert_eq!(world.accepted(before, "Exchange"), 1);
+    assert_eq!(
+        world.accepted(before, "GetBlob"),
+        1,
+        "the rest, asked for once"
+    );
+}
+
 #[tokio::test]
 async fn an_entra_token_is_renewed_before_it_ends() {
     let world = World::with(2).await;

@@ -8,9 +8,9 @@ use fractal_simcloud::{Action, Filter, Rule};
 
 use crate::support::{CLIENT_SECRET, CONSENT, HOST, READER, World, pull};
 
-fn on(operation: &str, action: Action) -> Rule {
+fn on(service: &str, operation: &str, action: Action) -> Rule {
     let filter = Filter {
-        service: Some("gcp".to_owned()),
+        service: Some(service.to_owned()),
         operation: Some(operation.to_owned()),
         ..Filter::default()
     };
@@ -50,6 +50,34 @@ async fn g06_a_token_that_ends_under_way_costs_one_re_authentication() {
     assert_eq!(world.accepted(before, "GetBlob"), 1);
 }
 
+/// Reads a blob whose connection breaks off within it, and at that very moment its token ends.
+#[tokio::test]
+async fn g06_a_token_that_ends_within_a_blob_costs_one_re_authentication() {
+    let world = World::new().await;
+    let (reference, descriptor, bytes) = world.publish().await;
+    let registry = world.registry(world.metadata());
+    let cut = Action::CutAnswer { bytes: 200_000 };
+    // The first is challenged.
+    world
+        .cloud
+        .faults()
+        .arm(on("registry", "GetBlob", cut).nth(2));
+    let mut stream = registry.blob(&reference, &descriptor).await.unwrap();
+    let mut read = stream.next().await.unwrap().unwrap().to_vec();
+    let before = world.cloud.ledger().last();
+    world.cloud.clock().advance(130_000);
+    while let Some(chunk) = stream.next().await {
+        read.extend(chunk.unwrap());
+    }
+    assert!(read == bytes, "{} of {} bytes", read.len(), bytes.len());
+    assert_eq!(world.accepted(before, "MetadataToken"), 1);
+    assert_eq!(
+        world.accepted(before, "GetBlob"),
+        1,
+        "the rest, asked for once"
+    );
+}
+
 #[tokio::test]
 async fn a_token_is_renewed_before_it_ends() {
     let world = World::with(2, READER).await;
@@ -71,12 +99,13 @@ async fn an_outage_passes_by_its_class_and_is_asked_again() {
     let blob = world.publish().await;
     let faults = world.cloud.faults();
     faults.arm(on(
+        "gcp",
         "Token",
         Action::Throttle {
             retry_after: Some(1),
         },
     ));
-    faults.arm(on("Token", Action::Reset).nth(2));
+    faults.arm(on("gcp", "Token", Action::Reset).nth(2));
     let file = world.service_account(READER, &world.key);
     let registry = world.registry(world.file(&file));
     let started = Instant::now();
@@ -88,7 +117,7 @@ async fn an_outage_passes_by_its_class_and_is_asked_again() {
         message: "down".to_owned(),
         retry_after: None,
     };
-    faults.arm(on("Token", down).until_lifted());
+    faults.arm(on("gcp", "Token", down).until_lifted());
     let fresh = world.credentials(world.file(&file));
     let fault = fresh
         .credential(&HOST.parse().unwrap(), false)
@@ -124,7 +153,7 @@ async fn h08_nothing_secret_is_in_any_error_or_debug_output() {
         message: format!("you sent {CONSENT} of {CLIENT_SECRET}"),
         retry_after: None,
     };
-    world.cloud.faults().arm(on("Token", repeats));
+    world.cloud.faults().arm(on("gcp", "Token", repeats));
     let credentials = world.credentials(world.file(&world.user(CONSENT)));
     let fault = credentials.credential(&host, false).await.unwrap_err();
     assert!(

@@ -223,6 +223,61 @@ mod tests {
         assert!(!format!("{:?}", all[0].header().unwrap().unwrap()).contains("Basic"));
     }
 
+    /// Knows one host, and tells environments apart.
+    #[derive(Debug)]
+    struct OneHost(&'static str);
+
+    impl CredentialSource for OneHost {
+        fn credential<'a>(
+            &'a self,
+            host: &'a RegistryHost,
+            fresh: bool,
+        ) -> BoxFuture<'a, Result<Credential, Fault>> {
+            self.credential_in("none", host, fresh)
+        }
+
+        fn credential_in<'a>(
+            &'a self,
+            environment: &'a str,
+            host: &'a RegistryHost,
+            fresh: bool,
+        ) -> BoxFuture<'a, Result<Credential, Fault>> {
+            let known = host.as_str() == self.0;
+            let credential = if known {
+                Credential::basic(self.0, &format!("{environment} {fresh}"))
+            } else {
+                Credential::Anonymous
+            };
+            Box::pin(std::future::ready(Ok(credential)))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_chain_asks_who_knows_the_host_and_passes_the_environment_on() {
+        let chain = Chain::new(vec![
+            Arc::new(OneHost("a.example")),
+            Arc::new(Chain::new(vec![Arc::new(OneHost("b.example"))])),
+        ]);
+        let (a, b, c) = (
+            "a.example".parse().unwrap(),
+            "b.example".parse().unwrap(),
+            "c.example".parse().unwrap(),
+        );
+        let expected = |user: &str, password: &str| Ok(Credential::basic(user, password));
+        let found = chain.credential_in("dev", &a, true).await;
+        assert_eq!(found, expected("a.example", "dev true"));
+        let found = chain.credential_in("prod", &b, false).await;
+        assert_eq!(found, expected("b.example", "prod false"));
+        assert_eq!(
+            chain.credential(&b, false).await,
+            expected("b.example", "none false")
+        );
+        assert_eq!(
+            chain.credential_in("dev", &c, false).await,
+            Ok(Credential::Anonymous)
+        );
+    }
+
     #[test]
     fn a_secret_from_a_file_loses_its_line_end_and_a_broken_one_is_refused() {
         assert_eq!(Secret::new("token\r\n").reveal(), "token");
