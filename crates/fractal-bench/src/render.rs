@@ -14,6 +14,7 @@ use crate::programs;
 use crate::row::{dash, round, width};
 
 mod ours;
+mod steady;
 mod theirs;
 
 /// How many times faster than kustomize rendering has to be.
@@ -117,7 +118,33 @@ pub(crate) fn run(args: &RenderArgs) -> Result<Vec<Line>, Error> {
         ..Line::of(scenario, "kustomize library", args.bundles).spent(by_kustomize)
     };
     let holds = theirs.ratio.map(|ratio| ratio >= RATIO_MIN);
-    Ok(vec![ours, Line { holds, ..theirs }])
+    let mut lines = vec![ours, Line { holds, ..theirs }];
+    lines.extend(passes(&bundles, args.bundles)?);
+    Ok(lines)
+}
+
+/// The agent's own fingerprints and renderer over passes in which all, none and one of the inputs are new.
+fn passes(bundles: &[ours::Bundle], count: u32) -> Result<Vec<Line>, Error> {
+    let mut agent = steady::Agent::of(bundles)?;
+    let first = pass(&mut agent, "first pass, all new", (count, count))?;
+    let second = pass(&mut agent, "second pass, nothing changed", (count, 0))?;
+    agent.scale_one()?;
+    let third = pass(&mut agent, "third pass, one changed", (count, 1))?;
+    Ok(vec![first, second, third])
+}
+
+fn pass(
+    agent: &mut steady::Agent,
+    scenario: &str,
+    (bundles, expected): (u32, u32),
+) -> Result<Line, Error> {
+    let (spent, renders) = agent.pass()?;
+    Ok(Line {
+        renders: Some(renders),
+        target: Some(format!("renders = {expected}")),
+        holds: Some(renders == expected),
+        ..Line::of(scenario, "caas-agent", bundles).spent(Some(spent))
+    })
 }
 
 fn ratio(ours: Spent, theirs: Spent) -> f64 {

@@ -14,15 +14,15 @@ use crate::error::Error;
 
 /// The Deployment, and the component whose overlay is laid over it.
 pub(super) const NAME: &str = "web";
-const ENVIRONMENT: &str = "bench";
+pub(super) const ENVIRONMENT: &str = "bench";
 const MANIFEST: &str = include_str!("workload.yaml");
 /// The image the bundle has, without its tag.
 pub(super) const IMAGE: &str = "registry.example.com/base/web";
 
 /// One bundle, and what the SDK set.
 pub(super) struct Bundle {
-    tar: Vec<u8>,
-    params: Params,
+    pub(super) tar: Vec<u8>,
+    pub(super) params: Params,
 }
 
 /// The manifest as kustomize gets it, which sets the namespace itself.
@@ -76,11 +76,7 @@ pub(super) fn render_all(bundles: &[Bundle]) -> Result<(Spent, Vec<Object>), Err
 
 /// What an agent does with a bundle's bytes, up to the bytes it sends.
 fn render_one(bundle: &Bundle) -> Result<(Vec<Object>, Vec<u8>), Error> {
-    let mut scanner = BundleScanner::new();
-    scanner.push(&bundle.tar);
-    let files = scanner
-        .finish(bundle.tar.len() as u64)
-        .map_err(Fault::from)?;
+    let files = files(&bundle.tar)?;
     let overlay = Overlay::from_params(&bundle.params).map_err(Fault::from)?;
     let objects = objects(&files, &overlay)?;
     let mut json = Vec::new();
@@ -89,6 +85,13 @@ fn render_one(bundle: &Bundle) -> Result<(Vec<Object>, Vec<u8>), Error> {
             .map_err(|error| Error::unexpected("the renderer", error))?;
     }
     Ok((objects, json))
+}
+
+/// The files of a bundle's tar.
+pub(super) fn files(tar: &[u8]) -> Result<BundleFiles, Error> {
+    let mut scanner = BundleScanner::new();
+    scanner.push(tar);
+    Ok(scanner.finish(tar.len() as u64).map_err(Fault::from)?)
 }
 
 fn objects(files: &BundleFiles, overlay: &Overlay) -> Result<Vec<Object>, Error> {
@@ -123,7 +126,7 @@ pub(super) fn read(yaml: &str) -> Result<Vec<Object>, Error> {
 }
 
 /// CPU seconds of this thread, which does all the work, to the nanosecond.
-fn processor() -> Result<f64, Error> {
+pub(super) fn processor() -> Result<f64, Error> {
     const PATH: &str = "/proc/thread-self/schedstat";
     let text = std::fs::read_to_string(PATH).map_err(Error::io(format!("reading {PATH}")))?;
     let nanoseconds = text
