@@ -69,7 +69,16 @@ fn untaken(object: &Value, now: Timestamp) -> Option<Standing> {
             "no operator has taken it yet".to_owned(),
         ));
     }
-    let why = format!("no operator has taken it within {} s", PATIENCE.as_secs());
+    // Operators see updates, not states: one that was away during a change never takes it.
+    let still = if ended {
+        "; its status is still about the run before"
+    } else {
+        ""
+    };
+    let why = format!(
+        "no operator has taken it within {} s{still}",
+        PATIENCE.as_secs()
+    );
     Some(failed(
         OPERATOR_MISSING,
         why,
@@ -171,7 +180,7 @@ pub(super) fn next(reason: &Reason) -> Option<&'static str> {
             "read pip's last lines above; the wheel has to install on the Python of the Spark image"
         }
         "SparkOperatorMissing" => {
-            "install the Spark operator (Helm chart spark-operator, 2.0 or later), or let it watch this namespace (spark.jobNamespaces)"
+            "install the Spark operator (Helm chart spark-operator, 2.0 or later), or let it watch this namespace (spark.jobNamespaces); if it was away during the change, make another one"
         }
         "SparkPullFailed" => {
             "let the pod read the wheel's repository: put a pull secret of its registry first in `imagePullSecrets`"

@@ -69,6 +69,9 @@ fn what_an_operator_says_of_an_older_run_does_not_count() {
         assert_eq!(reason(&soon), "progressing", "{state}");
         let late = judged(&older, at("2026-11-21T10:02:01Z"));
         assert_eq!(reason(&late), "SparkOperatorMissing", "{state}");
+        assert!(
+            matches!(late, Standing::Failed { why, .. } if why.ends_with("about the run before"))
+        );
     }
 }
 
