@@ -120,10 +120,13 @@ pub(super) fn summary(checked: &Checked) -> String {
         1 => format!("1 {one}"),
         many => format!("{many} {one}s"),
     };
+    let environments = match checked.environments.len() {
+        0 => String::new(),
+        many => format!(" in {}", count(many, "environment")),
+    };
     format!(
-        "{} in {}: {}, {}",
+        "{}{environments}: {}, {}",
         count(checked.components.len(), "component"),
-        count(checked.environments.len(), "environment"),
         count(checked.errors, "error"),
         count(checked.warnings, "warning"),
     )
