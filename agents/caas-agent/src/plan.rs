@@ -25,7 +25,7 @@ pub(crate) fn plan(
 ) -> Result<Plan<Step>, Error> {
     let inventory = Listed::of(at, &observed.inventory)?;
     match desired {
-        None => absence(at, &inventory, observed),
+        None => Ok(absence(at, &inventory, observed)),
         Some(desired) => presence(at, desired, &inventory, observed),
     }
 }
@@ -82,25 +82,20 @@ fn unreadable(object: &str, why: &str) -> Error {
 }
 
 /// Everything of ours goes, the last made first; then the inventory.
-fn absence(
-    at: &At<Place, Memo>,
-    listed: &Listed<'_>,
-    observed: &Observed,
-) -> Result<Plan<Step>, Error> {
-    let prunes = prunes(at, &observed.strays)?;
-    match (prunes, listed.uid) {
-        (Pruning::Steps(steps), _) => Ok(Plan::steps(steps)),
-        (Pruning::Done, _) if at.memo.unseen > 0 => Ok(Plan::Wait(
-            "what was just begun to be made may still appear".to_owned(),
-        )),
-        (Pruning::Wait(reason), _) => Ok(Plan::Wait(reason)),
-        (Pruning::Done, _) if listed.deleting => {
-            Ok(Plan::Wait("the inventory is being deleted".to_owned()))
+fn absence(at: &At<Place, Memo>, listed: &Listed<'_>, observed: &Observed) -> Plan<Step> {
+    match (prunes(at, &observed.strays), listed.uid) {
+        (Pruning::Steps(steps), _) => Plan::steps(steps),
+        (Pruning::Done, _) if at.memo.unseen > 0 => {
+            Plan::Wait("what was just begun to be made may still appear".to_owned())
         }
-        (Pruning::Done, Some(uid)) => Ok(Plan::step(Step::Forget {
+        (Pruning::Wait(reason), _) => Plan::Wait(reason),
+        (Pruning::Done, _) if listed.deleting => {
+            Plan::Wait("the inventory is being deleted".to_owned())
+        }
+        (Pruning::Done, Some(uid)) => Plan::step(Step::Forget {
             uid: uid.to_owned(),
-        })),
-        (Pruning::Done, None) => Ok(Plan::InSync),
+        }),
+        (Pruning::Done, None) => Plan::InSync,
     }
 }
 
@@ -110,7 +105,7 @@ fn presence(
     listed: &Listed<'_>,
     observed: &Observed,
 ) -> Result<Plan<Step>, Error> {
-    refuse(at, observed)?;
+    refuse(observed)?;
     if listed.deleting {
         return Ok(Plan::Wait("the inventory is being deleted".to_owned()));
     }
@@ -135,7 +130,7 @@ fn presence(
     if let Some(plan) = applying(at, &pairs)? {
         return Ok(plan);
     }
-    match prunes(at, &observed.strays)? {
+    match prunes(at, &observed.strays) {
         Pruning::Steps(steps) => return Ok(Plan::steps(steps)),
         Pruning::Wait(reason) => return Ok(Plan::Wait(reason)),
         Pruning::Done => {}
@@ -148,7 +143,7 @@ fn presence(
 }
 
 /// Anything that can never be, or belongs to others, stops the whole component before its first write.
-fn refuse(at: &At<Place, Memo>, observed: &Observed) -> Result<(), Error> {
+fn refuse(observed: &Observed) -> Result<(), Error> {
     for sight in &observed.sights {
         match &sight.gap {
             Gap::Refused(fault) => return Err(Error::Fault((**fault).clone())),
@@ -172,7 +167,6 @@ fn refuse(at: &At<Place, Memo>, observed: &Observed) -> Result<(), Error> {
             | Gap::HandOver { .. } => {}
         }
     }
-    let _ = at;
     Ok(())
 }
 
@@ -296,7 +290,7 @@ enum Pruning {
     Done,
 }
 
-fn prunes(at: &At<Place, Memo>, strays: &[Stray]) -> Result<Pruning, Error> {
+fn prunes(at: &At<Place, Memo>, strays: &[Stray]) -> Pruning {
     let marker = at.owner.marker();
     let mut steps = Vec::new();
     let mut leaving = None;
@@ -317,9 +311,9 @@ fn prunes(at: &At<Place, Memo>, strays: &[Stray]) -> Result<Pruning, Error> {
             uid: live.uid.clone(),
         });
     }
-    Ok(match leaving {
+    match leaving {
         _ if !steps.is_empty() => Pruning::Steps(steps),
         Some(entry) => Pruning::Wait(format!("{entry} is being deleted")),
         None => Pruning::Done,
-    })
+    }
 }
