@@ -1,5 +1,8 @@
 //! `fractal manifests lint`: findings with the place they are at, and how it ends because of them.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use fractal_simcloud::RegistryAuth;
 use insta::assert_snapshot;
 use serde_json::json;
@@ -90,4 +93,42 @@ async fn help_teaches_each_command() {
         assert_eq!(long, None, "{name}: a line is wrapped by every terminal");
         assert_snapshot!(format!("help_{name}"), ran.out);
     }
+}
+
+/// The page for CI is copied from: its workflow is YAML, and its commands are there with the flags they are given.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_for_ci_says_what_there_is() {
+    let rig = Rig::new();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/manifests-in-ci.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let workflow = page.split("```yaml\n").nth(1).unwrap();
+    let workflow = workflow.split("```").next().unwrap();
+    let workflow: serde_json::Value = serde_saphyr::from_str(workflow).unwrap();
+    let steps = workflow["jobs"]["manifests"]["steps"].as_array().unwrap();
+    let runs: Vec<&str> = steps.iter().filter_map(|it| it["run"].as_str()).collect();
+    assert!(
+        runs.iter()
+            .any(|run| run.starts_with("fractal manifests lint"))
+    );
+    let mut seen = BTreeSet::new();
+    for line in page.replace("\\\n", " ").lines() {
+        let Some((_, command)) = line.split_once("fractal manifests ") else {
+            continue;
+        };
+        let Some(name) = command.split_whitespace().next() else {
+            continue;
+        };
+        let name = name.trim_end_matches('`');
+        let help = rig.run(&["manifests", name, "--help"]).await;
+        assert_eq!(help.code, 0, "{line}: {help}");
+        let flags = command.split_whitespace().filter(|it| it.starts_with("--"));
+        for flag in flags {
+            assert!(
+                help.out.contains(&format!("{flag} ")) || help.out.contains(&format!("{flag}\n")),
+                "{line}"
+            );
+            seen.insert(flag.to_owned());
+        }
+    }
+    assert!(seen.len() >= 6, "{seen:?}");
 }
