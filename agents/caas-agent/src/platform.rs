@@ -259,7 +259,10 @@ impl Kubernetes {
             let mut all = desired.wanted.iter();
             all.find(|wanted| {
                 let mut known = wanted.entry.clone();
-                known.namespace.clone_from(&entry.namespace);
+                // That a kind has no namespaces was found out after it was wanted.
+                if entry.namespace.is_none() {
+                    known.namespace = None;
+                }
                 known == *entry
             })
         });

@@ -2,7 +2,6 @@
 
 #[cfg(test)]
 #[path = "support/rig.rs"]
-#[allow(dead_code, reason = "this file needs part of it only")]
 mod rig;
 
 #[cfg(test)]

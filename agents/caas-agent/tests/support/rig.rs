@@ -1,5 +1,7 @@
 //! An agent with the documented role in a namespace of a real control plane, and passes by hand.
 
+#![allow(dead_code, reason = "each file of tests needs part of it")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -81,6 +83,38 @@ impl Rig {
     /// Applies YAML as an administrator.
     pub(crate) async fn apply(&self, yaml: &str) {
         apply(self.cluster, &self.namespace, yaml).await;
+    }
+
+    /// With the documented role for bundles beside the other, and these rules of its own for the whole cluster.
+    pub(crate) async fn for_bundles(prefix: &str, rules: &Value) -> Self {
+        let rig = Self::start(prefix).await;
+        let own = format!("{ACCOUNT}-{}", rig.namespace);
+        let (role, cluster_role) = BUNDLE_ROLE.split_once("---\n").unwrap();
+        let cluster_role = cluster_role.replace("caas-agent-bundles", &own);
+        let subjects =
+            json!([{ "kind": "ServiceAccount", "name": ACCOUNT, "namespace": rig.namespace }]);
+        let binding = |kind: &str, name: &str, role_kind: &str, role: &str| {
+            json!({
+                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": { "name": name }, "subjects": subjects,
+                "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": role_kind, "name": role },
+            })
+        };
+        let extra = format!("{own}-extra");
+        let objects = [
+            binding(
+                "RoleBinding",
+                "caas-agent-bundles",
+                "Role",
+                "caas-agent-bundles",
+            ),
+            binding("ClusterRoleBinding", &own, "ClusterRole", &own),
+            binding("ClusterRoleBinding", &extra, "ClusterRole", &extra),
+            json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": { "name": extra }, "rules": rules }),
+        ];
+        let objects: Vec<_> = objects.iter().map(Value::to_string).collect();
+        rig.apply(&[role, &cluster_role, &objects.join("\n---\n")].join("\n---\n"))
+            .await;
+        rig
     }
 
     /// Runs kubectl in the namespace, and expects that it succeeds.
@@ -381,6 +415,8 @@ impl Component {
             if done(&report) {
                 return report;
             }
+            let hopeless = matches!(&report.end, fractal_core::reconcile::End::Fault(fault) if fault.class == fractal_core::Class::Terminal);
+            assert!(!hopeless, "{:?} after {:?}", report.end, report.steps);
             assert!(
                 began.elapsed().as_secs() < 60,
                 "{:?} after {:?}",
