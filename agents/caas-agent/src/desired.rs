@@ -56,7 +56,13 @@ pub(crate) fn desired(
 ) -> Result<Desired, Error> {
     if inputs.offer.as_str() == SPARK_JOB {
         let objects = spark::objects(&config.spark, place, inputs, rollout)?;
-        return staged(place, objects, None, Vec::new());
+        let mut desired = staged(place, objects, None, Vec::new())?;
+        // A better renderer or another agent's image must not start finished jobs anew.
+        let run = spark_run(inputs, rollout)?;
+        for wanted in desired.wanted.iter_mut().filter(|it| it.run.is_some()) {
+            wanted.run = Some(run.clone());
+        }
+        return Ok(desired);
     }
     let image = rollout.of(ARTIFACT).map(|release| &release.artifact);
     let mut overlay = Overlay::from_params(&inputs.parameters)?;
@@ -181,7 +187,7 @@ fn one(
         entry.namespace = Some(place.namespace.clone());
     }
     let run = runs_once(&entry, &object)
-        .then(|| Fingerprint::of(&object))
+        .then(|| Fingerprint::of(&without_ttl(&object)))
         .transpose()
         .map_err(|_| Error::Unplanned)?;
     Ok(Wanted {
@@ -200,6 +206,24 @@ fn sent(mut object: Value) -> Value {
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.remove("creationTimestamp");
         }
+    }
+    object
+}
+
+/// What a Spark job runs: its wheel, and all it was asked for but how long it stays.
+fn spark_run(inputs: &Inputs, rollout: &Rollout) -> Result<Fingerprint, Error> {
+    let mut parameters = inputs.parameters.as_map().clone();
+    parameters.remove("timeToLiveSeconds");
+    let covered = (&rollout.target.artifact.digest, parameters, &inputs.secrets);
+    Fingerprint::of(&covered).map_err(|_| Error::Unplanned)
+}
+
+/// How long work stays once it is done says nothing of what it is.
+fn without_ttl(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.remove("timeToLiveSeconds");
+        spec.remove("ttlSecondsAfterFinished");
     }
     object
 }

@@ -1,6 +1,6 @@
 //! Reconciles container workloads, manifest bundles and Spark jobs onto Kubernetes, by server-side apply.
 //!
-//! `desired`, `plan`, `compare` and `health` are pure; `api` alone names the client.
+//! `desired`, `plan` and `compare` are pure, `health` but for one look at the clock; `api` alone names the client.
 
 mod api;
 mod applied;

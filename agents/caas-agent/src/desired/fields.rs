@@ -82,6 +82,24 @@ pub(super) fn list<'a>(params: &'a Params, name: &str) -> Result<&'a [Value], Pa
     items(params.get(name), name)
 }
 
+/// `imagePullSecrets`: names of Secrets, each a text or `{name}`.
+pub(super) fn pull_secrets(params: &Params) -> Result<Vec<String>, ParamError> {
+    const PARAMETER: &str = "imagePullSecrets";
+    let one = |(index, item): (usize, &Value)| {
+        let place = format!("{PARAMETER}[{index}]");
+        match item {
+            Value::String(name) if !name.is_empty() => Ok(name.clone()),
+            Value::Object(_) => Ok(Fields::of(&place, item)?.text("name")?.to_owned()),
+            other => Err(ParamError::new(&place, "the name of a Secret", other)),
+        }
+    };
+    list(params, PARAMETER)?
+        .iter()
+        .enumerate()
+        .map(one)
+        .collect()
+}
+
 /// `{name}`, as Kubernetes refers to an object of the same namespace.
 pub(super) fn reference(fields: &Fields<'_>, key: &str) -> Result<Value, ParamError> {
     Ok(json!({ "name": fields.nested(key)?.text("name")? }))

@@ -5,13 +5,12 @@
 
 use fractal_artifact::manifests::Object;
 use fractal_core::artifact::Facts;
-use fractal_core::contract::ParamError;
 use fractal_core::reconcile::{Inputs, Rollout};
 use fractal_core::{Fault, Reason};
 use serde_json::{Value, json};
 
 use super::env::Env;
-use super::fields::{self, Fields};
+use super::fields;
 use crate::config::Spark;
 use crate::error::Error;
 use crate::place::Place;
@@ -46,7 +45,7 @@ pub(super) fn objects(
     unscheduled(inputs)?;
     let entry_point = EntryPoint::of(inputs, wheel)?;
     let env = Env::of(inputs, name, &place.namespace)?;
-    let pull_secrets = pull_secrets(inputs)?;
+    let pull_secrets = fields::pull_secrets(&inputs.parameters)?;
     let launcher = format!("{name}-launcher");
     let pods = Pods {
         config,
@@ -151,19 +150,4 @@ fn unscheduled(inputs: &Inputs) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// Names of Secrets, each a text or `{name}`.
-fn pull_secrets(inputs: &Inputs) -> Result<Vec<String>, Error> {
-    const PARAMETER: &str = "imagePullSecrets";
-    let one = |(index, item): (usize, &Value)| {
-        let place = format!("{PARAMETER}[{index}]");
-        match item {
-            Value::String(name) if !name.is_empty() => Ok(name.clone()),
-            Value::Object(_) => Ok(Fields::of(&place, item)?.text("name")?.to_owned()),
-            other => Err(ParamError::new(&place, "the name of a Secret", other).into()),
-        }
-    };
-    let items = fields::list(&inputs.parameters, PARAMETER)?;
-    items.iter().enumerate().map(one).collect()
 }

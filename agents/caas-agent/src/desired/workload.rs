@@ -7,7 +7,7 @@ use fractal_core::reconcile::Inputs;
 use serde_json::{Map, Value, json};
 
 use super::env::Env;
-use super::fields::{self, Fields};
+use super::fields;
 use super::mounts::Mounts;
 use crate::error::Error;
 use crate::place::Place;
@@ -82,7 +82,9 @@ fn template(
         container.extend(probes(inputs, port)?);
     }
     insert_list(&mut spec, "volumes", &mounts.volumes);
-    insert_list(&mut spec, "imagePullSecrets", &pull_secrets(inputs)?);
+    let pulls = fields::pull_secrets(&inputs.parameters)?;
+    let pulls: Vec<_> = pulls.iter().map(|name| json!({ "name": name })).collect();
+    insert_list(&mut spec, "imagePullSecrets", &pulls);
     if let Some(account) = account {
         spec.insert("serviceAccountName".to_owned(), account.into());
     }
@@ -139,24 +141,6 @@ fn probes(inputs: &Inputs, port: i64) -> Result<Map<String, Value>, Error> {
         Value::Object(map) => map,
         _ => Map::new(),
     })
-}
-
-fn pull_secrets(inputs: &Inputs) -> Result<Vec<Value>, Error> {
-    let given = fields::list(&inputs.parameters, "imagePullSecrets")?;
-    let one = |(index, item): (usize, &Value)| match item {
-        Value::String(name) if !name.is_empty() => Ok(json!({ "name": name })),
-        Value::Object(_) => {
-            let fields = Fields::of(&format!("imagePullSecrets[{index}]"), item)?;
-            Ok(json!({ "name": fields.text("name")? }))
-        }
-        other => Err(ParamError::new(
-            &format!("imagePullSecrets[{index}]"),
-            "the name of a Secret",
-            other,
-        )
-        .into()),
-    };
-    given.iter().enumerate().map(one).collect()
 }
 
 /// The account pods run as: one of their own where `serviceAccount` is set, or one that is there already.
