@@ -238,6 +238,29 @@ async fn a_new_digest_or_new_arguments_run_it_anew_and_what_its_ttl_took_does_no
     say(&rig, "COMPLETED", "").await;
     first.ready(&rig.agent).await;
 
+    // What does not say what runs edits nothing: how long it stays, the agent's own image, an edit by hand.
+    let done = rig.object("sparkapplication", NAME).await;
+    first.set(with(
+        json!({ "entryPointArgs": ["tuesday"], "timeToLiveSeconds": 600 }),
+    ));
+    first.config.spark.image = "spark:5.0.0".into();
+    assert!(first.pass(&rig.agent).await.steps.is_empty());
+    let unedited = rig.object("sparkapplication", NAME).await;
+    assert_eq!(
+        unedited["metadata"]["resourceVersion"],
+        done["metadata"]["resourceVersion"]
+    );
+    rig.kubectl(&[
+        "patch",
+        "sparkapplication",
+        NAME,
+        "--type=merge",
+        "-p",
+        r#"{"spec":{"sparkVersion":"3.5.0"}}"#,
+    ])
+    .await;
+    assert!(first.pass(&rig.agent).await.steps.is_empty());
+
     rig.kubectl(&["delete", "sparkapplication", NAME]).await;
     for _ in 0..3 {
         let report = first.pass(&rig.agent).await;
