@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
@@ -34,11 +35,17 @@ impl Client {
         Self { address, tls }
     }
 
-    /// Sends a request as it is; the body of the answer streams.
+    /// Sends a request as it is on a connection of its own; the body of the answer streams.
     pub(crate) async fn send(
         &self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, ClusterError> {
+        let mut connection = self.connect().await?;
+        Ok(connection.send_request(request).await?)
+    }
+
+    /// A new connection. It lasts as long as the runtime it was made on.
+    pub(crate) async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, ClusterError> {
         let stream = TcpStream::connect(self.address).await;
         let stream = stream.map_err(ClusterError::Connect)?;
         stream.set_nodelay(true).map_err(ClusterError::Connect)?;
@@ -46,10 +53,10 @@ impl Client {
         let connector = TlsConnector::from(Arc::clone(&self.tls));
         let stream = connector.connect(name, stream).await;
         let stream = TokioIo::new(stream.map_err(ClusterError::Connect)?);
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
-        // It ends with the answer's body, or when nobody reads that any more.
+        let (sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
+        // It ends with its sender and the last answer's body, or when nobody reads that any more.
         tokio::spawn(connection);
-        Ok(sender.send_request(request).await?)
+        Ok(sender)
     }
 
     /// Status and body, `null` where the body is no JSON.

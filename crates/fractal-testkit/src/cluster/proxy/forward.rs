@@ -1,11 +1,13 @@
 //! Bodies and answers: what goes to the API server, what comes back, and the errors it would have sent itself.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
 use hyper::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, TRANSFER_ENCODING,
 };
@@ -19,9 +21,51 @@ use super::ledger::ProxiedCall;
 
 pub(crate) type Answer = Response<BoxBody<Bytes, hyper::Error>>;
 
+/// The way to the API server. Connections whose last answer was read are used again: a handshake costs both sides more than most calls.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    client: Client,
+    connections: Mutex<Vec<SendRequest<Full<Bytes>>>>,
+}
+
+impl Upstream {
+    pub(crate) fn new(client: Client) -> Self {
+        let connections = Mutex::default();
+        Self {
+            client,
+            connections,
+        }
+    }
+
+    async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, ClusterError> {
+        let mut connection = match self.idle() {
+            Some(idle) => idle,
+            None => self.client.connect().await?,
+        };
+        let answer = connection.send_request(request).await?;
+        self.all().push(connection);
+        Ok(answer)
+    }
+
+    fn idle(&self) -> Option<SendRequest<Full<Bytes>>> {
+        let mut all = self.all();
+        all.retain(|connection| !connection.is_closed());
+        let ready = all.iter().position(SendRequest::is_ready)?;
+        Some(all.swap_remove(ready))
+    }
+
+    fn all(&self) -> MutexGuard<'_, Vec<SendRequest<Full<Bytes>>>> {
+        let all = self.connections.lock();
+        all.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Passes a request on with another query, if one is given; the answer's body streams.
 pub(crate) async fn forward(
-    client: &Client,
+    upstream: &Upstream,
     parts: &Parts,
     body: Bytes,
     query: Option<String>,
@@ -37,7 +81,7 @@ pub(crate) async fn forward(
     if let Some(host) = parts.headers.get(HOST) {
         request.headers_mut().insert(HOST, host.clone());
     }
-    client.send(request).await
+    upstream.send(request).await
 }
 
 pub(crate) fn passed_on(answer: Response<Incoming>) -> Answer {

@@ -19,7 +19,7 @@ use tokio_rustls::rustls::ServerConfig;
 use super::super::client::Client;
 use super::super::error::ClusterError;
 use super::fault::{Faults, Strike};
-use super::forward::{self, Answer};
+use super::forward::{self, Answer, Upstream};
 use super::ledger::{Ledger, ProxiedCall};
 use super::past::{Past, Stale};
 
@@ -29,6 +29,7 @@ const BODY_MAX: usize = 4 << 20;
 /// What all connections of a proxy share.
 pub(crate) struct Shared {
     client: Client,
+    upstream: Upstream,
     /// For reads of the proxy's own, which the caller may not be allowed.
     admin: String,
     pub(crate) ledger: Ledger,
@@ -53,6 +54,7 @@ impl fmt::Debug for Shared {
 impl Shared {
     pub(crate) fn new(client: Client, admin: &str) -> Self {
         Self {
+            upstream: Upstream::new(client.clone()),
             client,
             admin: admin.to_owned(),
             ledger: Ledger::default(),
@@ -131,7 +133,7 @@ impl Shared {
                 .remember(client, admin, call, &body, reads)
                 .await?;
         }
-        let answer = forward::forward(&self.client, parts, body, query).await?;
+        let answer = forward::forward(&self.upstream, parts, body, query).await?;
         let served = answer.status().as_u16();
         self.ledger
             .note(call.number, |call| call.served = Some(served));
