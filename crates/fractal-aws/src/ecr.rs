@@ -1,23 +1,32 @@
 //! How ECR registries are logged in to: a token of the registry's region, renewed before it expires.
 
-use std::collections::HashMap;
+use std::error::Error;
 use std::time::{Duration, SystemTime};
 
+use aws_sdk_ecr::operation::get_authorization_token::GetAuthorizationTokenOutput;
+use aws_sdk_sts::error::SdkError;
+use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use fractal_core::Fault;
 use fractal_core::artifact::RegistryHost;
+use fractal_core::fault::chain;
 use fractal_core::reconcile::Grant;
-use fractal_registry::{BoxFuture, Credential, CredentialSource};
-use tokio::sync::Mutex;
+use fractal_core::{Fault, Reason};
+use fractal_registry::{BoxFuture, Cache, Credential, CredentialSource, Issued};
 
 use crate::failure::Failure;
 use crate::session::Session;
 
-/// A token is renewed this long before it expires: one that expires within a pull costs another round.
-const EARLY: Duration = Duration::from_secs(15 * 60);
 /// How long a token is believed whose expiry the service does not say, or says wrongly.
 const SHORTEST: Duration = Duration::from_secs(5 * 60);
+const REFUSED: Reason = Reason::new("IdentityRefused");
+/// What STS says of a token or binding that only a person can mend.
+const UNBOUND: &[&str] = &[
+    "AccessDenied",
+    "InvalidIdentityToken",
+    "ExpiredTokenException",
+];
 
 /// The permission a token needs.
 const GRANTS: &[Grant] = &[Grant {
@@ -30,7 +39,7 @@ const GRANTS: &[Grant] = &[Grant {
 #[derive(Debug)]
 pub struct EcrCredentials {
     session: Session,
-    tokens: Mutex<HashMap<String, (Credential, SystemTime)>>,
+    tokens: Cache<Box<str>, Credential>,
 }
 
 impl EcrCredentials {
@@ -39,57 +48,62 @@ impl EcrCredentials {
     pub fn new(session: Session) -> Self {
         Self {
             session,
-            tokens: Mutex::default(),
+            tokens: Cache::default(),
         }
     }
 
-    /// The lock is held while the token is asked for, so that one request serves all who wait.
     async fn token(&self, region: &str, fresh: bool) -> Result<Credential, Fault> {
-        let mut tokens = self.tokens.lock().await;
-        let now = SystemTime::now();
-        if let Some((credential, until)) = tokens.get(region)
-            && !fresh
-            && *until > now
-        {
-            return Ok(credential.clone());
-        }
-        let (credential, until) = self.ask(region, now).await?;
-        tokens.insert(region.to_owned(), (credential.clone(), until));
-        Ok(credential)
+        let ask = || self.ask(region);
+        self.tokens.get(&region.into(), fresh, ask).await
     }
 
-    async fn ask(&self, region: &str, now: SystemTime) -> Result<(Credential, SystemTime), Fault> {
+    async fn ask(&self, region: &str) -> Result<Issued<Credential>, Fault> {
         let client = aws_sdk_ecr::Client::new(&self.session.config(region));
         let answer = client.get_authorization_token().send().await;
+        let place = || format!("ecr in {region}");
         let answer = answer.map_err(|error| {
-            Failure::new("GetAuthorizationToken", error)
-                .into_fault(&[], GRANTS)
-                .at(format!("ecr in {region}"))
+            let fault = unbound(&error).unwrap_or_else(|| {
+                Failure::new("GetAuthorizationToken", error).into_fault(&[], GRANTS)
+            });
+            fault.at(place())
         })?;
-        let data = answer.authorization_data().first();
-        let pair = data
-            .and_then(|data| data.authorization_token())
-            .and_then(|token| STANDARD.decode(token).ok());
-        let pair = pair.and_then(|bytes| String::from_utf8(bytes).ok());
-        let credential = pair
-            .as_deref()
-            .and_then(|pair| pair.split_once(':'))
-            .map(|(user, password)| Credential::basic(user, password));
-        let credential = credential.ok_or_else(|| {
-            Fault::transient(
-                fractal_core::Reason::new("CloudProtocol"),
-                "ECR gave no usable token",
-            )
-            .at(format!("ecr in {region}"))
-        })?;
-        let expires = data
-            .and_then(|data| data.expires_at())
-            .and_then(|at| u64::try_from(at.secs()).ok());
-        let expires = expires
-            .map(|secs| SystemTime::UNIX_EPOCH + Duration::from_secs(secs))
-            .and_then(|at| at.checked_sub(EARLY));
-        Ok((credential, expires.unwrap_or(now).max(now + SHORTEST)))
+        issued(&answer).ok_or_else(|| {
+            let reason = Reason::new("CloudProtocol");
+            Fault::transient(reason, "ECR gave no usable token").at(place())
+        })
     }
+}
+
+fn issued(answer: &GetAuthorizationTokenOutput) -> Option<Issued<Credential>> {
+    let data = answer.authorization_data().first()?;
+    let pair = STANDARD.decode(data.authorization_token()?).ok()?;
+    let pair = String::from_utf8(pair).ok()?;
+    let (user, password) = pair.split_once(':')?;
+    let expires = data
+        .expires_at()
+        .and_then(|at| SystemTime::try_from(*at).ok());
+    let left = expires.and_then(|at| at.duration_since(SystemTime::now()).ok());
+    Some(Issued {
+        value: Credential::basic(user, password),
+        lifetime: left.unwrap_or_default().max(SHORTEST),
+    })
+}
+
+/// That STS gives the pod's service account no session: the SDK tells it as a failed connection.
+fn unbound(error: &(dyn Error + 'static)) -> Option<Fault> {
+    let mut causes = std::iter::successors(Some(error), |cause| (*cause).source());
+    let refusal = causes.find_map(|cause| {
+        cause
+            .downcast_ref::<SdkError<AssumeRoleWithWebIdentityError>>()?
+            .as_service_error()
+    })?;
+    let code = refusal.code().filter(|code| UNBOUND.contains(code))?;
+    let what = "STS gives this pod's service account no session as its role";
+    Some(
+        Fault::blocked(REFUSED, what)
+            .because(format!("{code}: {}", chain(refusal)))
+            .next("let the role's trust policy name the cluster's issuer, the service account and the audience sts.amazonaws.com"),
+    )
 }
 
 impl CredentialSource for EcrCredentials {

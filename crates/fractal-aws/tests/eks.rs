@@ -17,7 +17,8 @@ mod tests {
         Credential, CredentialSource as _, Options, Registry, RepositoryRef, StaticCredentials,
     };
     use fractal_simcloud::{
-        Config, EksConfig, Entry, Outcome, RegistryAuth, SimCloud, TokenIssuer,
+        Action, Config, EksConfig, Entry, Filter, Outcome, RegistryAuth, Rule, SimCloud,
+        TokenIssuer,
     };
     use tempfile::TempDir;
     use tokio::process::Command;
@@ -66,7 +67,8 @@ mod tests {
             .collect()
             .await?;
         assert_eq!(pulled, content());
-        let told = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
+        // A thread of the runtime's would keep a pod that failed.
+        let told = std::thread::spawn(|| std::io::stdin().read_to_end(&mut Vec::new()));
         while !told.is_finished() {
             credentials.credential(reference.host(), true).await?;
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -243,5 +245,30 @@ mod tests {
         let token = std::fs::read_to_string(token).unwrap();
         assert!(!said.contains(token.rsplit('.').next().unwrap()));
         assert_eq!(world.accepted("GetAuthorizationToken"), 0);
+    }
+
+    #[tokio::test]
+    async fn a_pod_whose_role_is_taken_away_is_told_of_its_trust_policy() {
+        if let Ok(endpoint) = std::env::var(POD) {
+            panic!("{:?}", pod(&endpoint).await.unwrap_err());
+        }
+        let world = World::new().await;
+        let assumptions = Filter {
+            operation: Some("AssumeRoleWithWebIdentity".to_owned()),
+            ..Filter::default()
+        };
+        let denied = Rule::new(assumptions, Action::Deny);
+        world.cloud.faults().arm(denied.nth(4).until_lifted());
+        let token = world.token(SUBJECT, "sts.amazonaws.com");
+        let this = "tests::a_pod_whose_role_is_taken_away_is_told_of_its_trust_policy";
+        let (_, said) = world.run(this, &web_identity(&token), || false).await;
+        assert!(
+            said.contains("class: Blocked, reason: Reason(\"IdentityRefused\")"),
+            "{said}"
+        );
+        assert!(
+            said.contains("let the role's trust policy name the cluster's issuer"),
+            "{said}"
+        );
     }
 }

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use fractal_core::Fault;
 use fractal_registry::{
     Cache, IdentityAnswer, IdentityClient, IdentityRequest, Issued, Secret, ServiceUrl,
 };
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::io::AsyncReadExt as _;
 
 use crate::error::AzureError;
@@ -32,7 +32,8 @@ pub struct EntraTokens {
 #[derive(Deserialize)]
 struct Granted {
     access_token: String,
-    expires_in: u64,
+    #[serde(default)]
+    expires_in: Value,
 }
 
 impl EntraTokens {
@@ -118,10 +119,8 @@ impl EntraTokens {
         let answer = answer.map_err(AzureError::service(ENTRA))?;
         let answer = self.accepted(answer, ENTRA)?;
         let granted: Granted = answer.json().map_err(AzureError::service(ENTRA))?;
-        Ok(Issued {
-            value: Secret::new(&granted.access_token),
-            lifetime: Duration::from_secs(granted.expires_in),
-        })
+        let token = Secret::new(&granted.access_token);
+        Ok(Issued::lasting(token, &granted.expires_in))
     }
 
     fn accepted(

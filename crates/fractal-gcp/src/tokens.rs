@@ -1,11 +1,11 @@
 //! Access tokens of one identity, kept until shortly before they end.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use fractal_core::Fault;
 use fractal_registry::{Cache, IdentityAnswer, IdentityClient, IdentityRequest, Issued, Secret};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::document::{self, AuthorizedUser, Document};
 use crate::error::GcpError;
@@ -28,15 +28,13 @@ pub struct GoogleTokens {
 #[derive(Deserialize)]
 pub(crate) struct Granted {
     access_token: String,
-    expires_in: u64,
+    #[serde(default)]
+    expires_in: Value,
 }
 
 impl Granted {
     pub(crate) fn issued(self) -> Issued<Secret> {
-        Issued {
-            value: Secret::new(&self.access_token),
-            lifetime: Duration::from_secs(self.expires_in),
-        }
+        Issued::lasting(Secret::new(&self.access_token), &self.expires_in)
     }
 }
 

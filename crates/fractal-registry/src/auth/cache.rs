@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fractal_core::{Class, Fault};
+use serde_json::Value;
 use tokio::time::Instant;
 
 /// Longest time before its end at which something is renewed.
@@ -18,6 +19,8 @@ const EARLY_MAX: Duration = Duration::from_secs(5 * 60);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// Shortest: a service that says nothing, zero or less is asked again after this.
 const SHORTEST: Duration = Duration::from_secs(1);
+/// How long something is kept whose service says nothing readable.
+const UNSAID: Duration = Duration::from_secs(60);
 /// After a renewal failed for a reason that may pass, what is still good serves this long before the next try.
 const RESPITE: Duration = Duration::from_secs(10);
 /// Entries held before those that ran out are dropped.
@@ -30,6 +33,21 @@ pub struct Issued<T> {
     pub value: T,
     /// How long it holds from now, as its service says.
     pub lifetime: Duration,
+}
+
+impl<T> Issued<T> {
+    /// With the seconds a service says: services write them as numbers and as texts. What is neither means a minute.
+    #[must_use]
+    pub fn lasting(value: T, seconds: &Value) -> Self {
+        let seconds = seconds
+            .as_f64()
+            .or_else(|| seconds.as_str()?.trim().parse().ok());
+        let lifetime = match seconds.filter(|seconds| seconds.is_finite()) {
+            Some(seconds) => Duration::from_secs_f64(seconds.clamp(0.0, LONGEST.as_secs_f64())),
+            None => UNSAID,
+        };
+        Self { value, lifetime }
+    }
 }
 
 /// What was issued, by key.
@@ -244,6 +262,22 @@ mod tests {
         let mut refused = an_hour(now);
         assert!(refused.survive(fault(Class::Blocked), late, false).is_err());
         assert!(refused.held.is_none());
+    }
+
+    #[test]
+    fn g07_a_lifetime_is_read_as_services_write_it() {
+        let check = |said: Value, expected: u64| {
+            let issued = Issued::lasting((), &said);
+            assert_eq!(issued.lifetime, Duration::from_secs(expected), "{said}");
+        };
+        check(3599.into(), 3599);
+        check("3599".into(), 3599);
+        check(0.into(), 0);
+        check((-1).into(), 0);
+        check(1e300.into(), LONGEST.as_secs());
+        check("NaN".into(), 60);
+        check(Value::Null, 60);
+        check("soon".into(), 60);
     }
 
     #[test]

@@ -9,6 +9,8 @@ mod copying;
 #[cfg(test)]
 mod honest;
 #[cfg(test)]
+mod identity;
+#[cfg(test)]
 mod manifests;
 #[cfg(test)]
 mod pushing;
