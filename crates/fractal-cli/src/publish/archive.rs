@@ -79,25 +79,28 @@ fn take_out(path: &Path) -> Result<Unpacked, CliError> {
         tar: io::BufReader::with_capacity(1 << 18, file),
         path,
     };
-    let mut marker = false;
+    let (mut marker, mut bundle) = (false, false);
     for _ in 0..ENTRIES_MAX {
         let Some(entry) = archive.entry()? else {
             break;
         };
         let wanted = target(&entry.name).filter(|_| entry.is_file);
         marker |= wanted.is_some() && entry.name == "oci-layout";
+        bundle |= entry.name.trim_start_matches("./").starts_with(".fractal/");
         archive.content(
             entry.size,
             wanted.map(|name| unpacked.folder().join(name)).as_deref(),
         )?;
     }
     if marker {
-        Ok(unpacked)
-    } else {
-        Err(archive.invalid("it holds no OCI layout").next(
-            "save the image with Docker 25 or later, with `podman save --format oci-archive`, or convert it with `skopeo copy`",
-        ).into())
+        return Ok(unpacked);
     }
+    let next = if bundle {
+        "it is a manifest bundle: publish the folder it was made of with `fractal manifests push`"
+    } else {
+        "save the image with Docker 25 or later, with `podman save --format oci-archive`, or convert it with `skopeo copy`"
+    };
+    Err(archive.invalid("it holds no OCI layout").next(next).into())
 }
 
 /// Where a layout's file goes; `None` for anything else, paths out of the folder included.

@@ -274,4 +274,9 @@ async fn what_tar_and_oras_push_by_themselves_is_read() {
     for bundle in [to.as_str(), "shop", "shop/.fractal", "manifests.tar"] {
         renders(&rig, bundle).await;
     }
+    let published = rig.run(&["publish", "manifests.tar", &to]).await;
+    assert!(
+        published.err.contains("`fractal manifests push`"),
+        "{published}"
+    );
 }
