@@ -29,7 +29,7 @@ pub enum Standing {
 /// A rollout did not come to run.
 const ROLLOUT_FAILED: Reason = Reason::new("RolloutFailed");
 /// A job ended without success.
-const JOB_FAILED: Reason = Reason::new("JobFailed");
+pub(crate) const JOB_FAILED: Reason = Reason::new("JobFailed");
 const SEE_PODS: &str = "look at the pod's reason and log above, then publish a digest that runs or correct the component";
 
 /// Where an object stands.
@@ -135,19 +135,16 @@ fn deployment(status: &Status<'_>) -> Standing {
     if status.is_blank() {
         return Standing::Progressing("Deployment: its controller has not seen it yet".to_owned());
     }
+    // Said before the deadline passes, and more than it says then.
+    if status.holds("ReplicaFailure") == Some(true) {
+        return refused_pods(status.says("ReplicaFailure"));
+    }
     let deadline = status
         .condition("Progressing")
         .and_then(|it| it.get("reason")?.as_str())
         == Some("ProgressDeadlineExceeded");
     if deadline {
         return failed(ROLLOUT_FAILED, status.says("Progressing"), SEE_PODS);
-    }
-    if status.holds("ReplicaFailure") == Some(true) {
-        return failed(
-            ROLLOUT_FAILED,
-            status.says("ReplicaFailure"),
-            "the cluster refuses the pods: raise the quota, or change what the policy forbids",
-        );
     }
     let wanted = status.spec("replicas").unwrap_or(1);
     let of = |count: i64, what: &str| {
@@ -164,6 +161,41 @@ fn deployment(status: &Status<'_>) -> Standing {
         of(available, "available")
     } else {
         Standing::Ready
+    }
+}
+
+/// Pods that the API server does not take, in its own words.
+fn refused_pods(why: String) -> Standing {
+    match refusal(&why) {
+        Some((reason, next)) => failed(reason, why, next),
+        None => failed(
+            ROLLOUT_FAILED,
+            why,
+            "the cluster refuses the pods: change what it refuses",
+        ),
+    }
+}
+
+/// What stands behind a refusal by admission: the reason, and what a person does.
+pub(crate) fn refusal(message: &str) -> Option<(Reason, &'static str)> {
+    let says = |text: &str| message.contains(text);
+    if says("exceeded quota") {
+        Some((
+            Reason::new("QuotaExceeded"),
+            "raise the namespace's ResourceQuota, or ask for less",
+        ))
+    } else if says("violates PodSecurity") {
+        Some((
+            Reason::new("PodSecurityViolation"),
+            "give the containers what the namespace's Pod Security level asks for, in a manifest bundle, or change the level",
+        ))
+    } else if says("admission webhook") || says("AdmissionPolicy '") {
+        Some((
+            Reason::new("AdmissionDenied"),
+            "change the workload to what the cluster's policy allows, or the policy",
+        ))
+    } else {
+        None
     }
 }
 

@@ -405,6 +405,11 @@ impl Cluster {
         let Some(found) = pods.and_then(health::diagnose) else {
             return Ok(named(entry, standing));
         };
+        let of_job = entry.group() == "batch";
+        if of_job && found.has_log && matches!(standing, Standing::Progressing(_)) {
+            // A job starts a pod that ended badly anew until it gives up.
+            return Ok(named(entry, standing));
+        }
         let log = match (&found.container, found.has_log) {
             (Some(container), true) => {
                 let log = self
@@ -415,10 +420,22 @@ impl Cluster {
             }
             _ => String::new(),
         };
-        Ok(Standing::Failed {
-            why: found.text(&log),
-            next: found.next(),
-            reason: found.reason,
+        let (next, why) = (found.next(), found.text(&log));
+        Ok(match standing {
+            Standing::Failed {
+                reason,
+                why: says,
+                next,
+            } if reason == health::JOB_FAILED => Standing::Failed {
+                reason,
+                why: format!("{says}; {why}"),
+                next,
+            },
+            _ => Standing::Failed {
+                reason: found.reason,
+                why,
+                next,
+            },
         })
     }
 }

@@ -194,17 +194,18 @@ impl Failure {
             );
         };
         let says = |text: &str| answer.message.contains(text);
+        // A policy chooses the code it refuses with; 422 is what the API server's own policies say.
+        if let (400 | 403 | 422, Some((reason, next))) =
+            (answer.code, crate::health::refusal(&answer.message))
+        {
+            return (Class::Blocked, reason, next.to_owned());
+        }
         match answer.code {
             401 => (
                 Class::Blocked,
                 Reason::new("PermissionDenied"),
                 "give the agent valid credentials: its service account's token was refused"
                     .to_owned(),
-            ),
-            403 if says("exceeded quota") => (
-                Class::Blocked,
-                Reason::new("QuotaExceeded"),
-                "raise the namespace's ResourceQuota, or ask for less".to_owned(),
             ),
             403 if says("is being terminated") => (
                 Class::Blocked,
@@ -216,19 +217,11 @@ impl Failure {
                 Reason::new("PermissionDenied"),
                 self.grant(&answer.message),
             ),
-            400 | 403
-                if says("admission webhook")
-                    || says("violates PodSecurity")
-                    || says("ValidatingAdmissionPolicy")
-                    || answer.code == 403 =>
-            {
-                (
-                    Class::Blocked,
-                    Reason::new("AdmissionDenied"),
-                    "change the workload to what the cluster's policy allows, or the policy"
-                        .to_owned(),
-                )
-            }
+            403 => (
+                Class::Blocked,
+                Reason::new("AdmissionDenied"),
+                "change the workload to what the cluster's policy allows, or the policy".to_owned(),
+            ),
             409 => (
                 transient(None),
                 Reason::new("CloudConflict"),
@@ -238,6 +231,12 @@ impl Failure {
                 transient(answer.retry_after),
                 Reason::new("Throttled"),
                 "nothing to do: it is tried again".to_owned(),
+            ),
+            // A field that a kind does not have, in server-side apply: the API server calls it an error of its own.
+            500 if says("failed to create typed patch object") => (
+                Class::Terminal,
+                Reason::new("SpecRefused"),
+                "correct the field, it is no field of this kind".to_owned(),
             ),
             400 | 413 | 415 | 422 => (
                 Class::Terminal,
