@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Crates of which an agent is made.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 10] = [
     "agents/lambda-agent",
     "crates/fractal-artifact",
     "crates/fractal-aws",
+    "crates/fractal-azure",
     "crates/fractal-core",
+    "crates/fractal-gcp",
     "crates/fractal-queue",
     "crates/fractal-registry",
     "crates/fractal-runtime",
+    "crates/fractal-vault",
 ];
 
 /// A logging call as it stands in the source: level, message, and field names.
