@@ -1,25 +1,26 @@
 //! A running simulated AWS with the registry that plays ECR, sharing one ledger and one set of faults.
 
+mod beside;
+
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
+use self::beside::Beside;
 use crate::aws::Aws;
 use crate::aws::lambda::{Lambda, Served};
 use crate::aws::s3::{S3, StagedObject};
-use crate::azure::{Azure, AzureConfig};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::SimError;
 use crate::faults::Faults;
 use crate::front::Front;
-use crate::gcp::{Gcp, GcpConfig};
 use crate::ledger::Ledger;
 use crate::registry::{Registry, Shelf, state_folder};
 use crate::server::{Bound, Listener};
-use crate::vault::{Vault, VaultConfig};
+use crate::vault::Vault;
 
 /// Where a simulated cloud listens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,9 +47,7 @@ pub struct SimCloud {
     aws: Arc<Aws>,
     listener: Listener,
     registry: Registry,
-    azure: Option<Listener>,
-    gcp: Option<Listener>,
-    vault: Option<(Vault, Listener)>,
+    beside: Beside,
     endpoints: Endpoints,
     _owned: Option<TempDir>,
 }
@@ -89,18 +88,9 @@ impl SimCloud {
             faults: faults.clone(),
             clock: config.clock.clone(),
         };
-        let azure = azure(config.azure.clone(), &front, &shelf).await?;
-        let gcp = gcp(config.gcp.clone(), &front, &shelf).await?;
-        let vault = vault(config.vault.clone(), &front).await?;
+        let beside = Beside::start(&config, &front, &shelf).await?;
         let aws = format!("http://{}", bound.address);
-        let endpoints = Endpoints {
-            control: format!("{aws}/_sim"),
-            aws: aws.clone(),
-            registry: registry.endpoint(),
-            azure: azure.as_ref().map(Listener::endpoint),
-            gcp: gcp.as_ref().map(Listener::endpoint),
-            vault: vault.as_ref().map(|(_, listener)| listener.endpoint()),
-        };
+        let endpoints = beside.endpoints(&aws, &registry.endpoint());
         let service = Arc::new(Aws::new(
             config,
             &folder,
@@ -113,9 +103,7 @@ impl SimCloud {
             listener: bound.serve(Arc::clone(&service)),
             aws: service,
             registry,
-            azure,
-            gcp,
-            vault,
+            beside,
             endpoints,
             _owned: owned,
         })
@@ -142,7 +130,7 @@ impl SimCloud {
     /// The Vault, where there is one.
     #[must_use]
     pub fn vault(&self) -> Option<&Vault> {
-        self.vault.as_ref().map(|(vault, _)| vault)
+        self.beside.vault()
     }
 
     /// Every call so far, the registry's included.
@@ -185,49 +173,6 @@ impl SimCloud {
     pub async fn stop(self) {
         self.listener.stop().await;
         self.registry.stop().await;
-        let vault = self.vault.map(|(_, listener)| listener);
-        for listener in self.azure.into_iter().chain(self.gcp).chain(vault) {
-            listener.stop().await;
-        }
+        self.beside.stop().await;
     }
-}
-
-async fn azure(
-    config: Option<AzureConfig>,
-    front: &Front,
-    shelf: &Arc<Shelf>,
-) -> Result<Option<Listener>, SimError> {
-    let Some(config) = config else {
-        return Ok(None);
-    };
-    let bound = Bound::loopback(config.port).await?;
-    let azure = Azure::new(config, front.clone(), Arc::clone(shelf));
-    Ok(Some(bound.serve(Arc::new(azure))))
-}
-
-async fn gcp(
-    config: Option<GcpConfig>,
-    front: &Front,
-    shelf: &Arc<Shelf>,
-) -> Result<Option<Listener>, SimError> {
-    let Some(config) = config else {
-        return Ok(None);
-    };
-    let bound = Bound::loopback(config.port).await?;
-    let endpoint = format!("http://{}", bound.address);
-    let gcp = Gcp::new(config, front.clone(), Arc::clone(shelf), endpoint);
-    Ok(Some(bound.serve(Arc::new(gcp))))
-}
-
-async fn vault(
-    config: Option<VaultConfig>,
-    front: &Front,
-) -> Result<Option<(Vault, Listener)>, SimError> {
-    let Some(config) = config else {
-        return Ok(None);
-    };
-    let bound = Bound::loopback(config.port).await?;
-    let vault = Vault::new(config, front.clone());
-    let listener = bound.serve(vault.service());
-    Ok(Some((vault, listener)))
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 
-use super::{GarAccess, Gcp, GcpAccount, Refusal, is_scope, required};
+use super::{GarAccess, Gcp, GcpAccount, GcpProvider, Refusal, is_scope, required};
 use crate::clock::at;
 use crate::front::Asked;
 use crate::issuer::Distrust;
@@ -42,18 +42,7 @@ impl Gcp {
             return Err(Refusal::new(400, "invalid_scope", "Invalid scope"));
         }
         let audience = required(form, "audience")?;
-        let provider = self
-            .config
-            .providers
-            .iter()
-            .find(|one| one.audience == audience);
-        let provider = provider.ok_or_else(|| {
-            Refusal::new(
-                400,
-                "invalid_target",
-                "The target service indicated by the \"audience\" parameters is invalid.",
-            )
-        })?;
+        let provider = self.provider(audience)?;
         let token = required(form, "subject_token")?;
         // The pool's own name, with https: before it, is the audience a token has by default.
         let audiences = [audience.to_owned(), format!("https:{audience}")];
@@ -69,6 +58,17 @@ impl Gcp {
             body.insert("issued_token_type".to_owned(), json!(ACCESS_TOKEN));
         }
         Ok(body)
+    }
+
+    fn provider(&self, audience: &str) -> Result<&GcpProvider, Refusal> {
+        let mut providers = self.config.providers.iter();
+        providers
+            .find(|one| one.audience == audience)
+            .ok_or_else(|| {
+                let message =
+                    "The target service indicated by the \"audience\" parameters is invalid.";
+                Refusal::new(400, "invalid_target", message)
+            })
     }
 
     pub(super) fn impersonate(&self, account: &str, asked: &Asked) -> Result<Value, Refusal> {
