@@ -119,7 +119,7 @@ Builds the release binaries and runs one benchmark.
 
 Usage: cargo xtask bench NAME [--json]
 
-  --json  one object a row: scenario, tool, version, cpu_s, wall_s, rss_peak, requests, ratio, target, holds
+  --json  one object a row: scenario, tool, version, what was measured, ratio, target, holds
 ";
 
 /// Parses the arguments after the program's name.

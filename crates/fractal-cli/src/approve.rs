@@ -5,8 +5,8 @@ use serde_json::json;
 use crate::component;
 use crate::control::QueueArgs;
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::terminal::{Format, Terminal};
+use fractal_core::Exit;
 
 /// Hex digits of a plan's hash.
 const HASH: usize = 64;

@@ -11,12 +11,12 @@ use serde_json::json;
 use crate::component;
 use crate::control::QueueArgs;
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::follow::{self, Settled};
 use crate::live_system;
 use crate::status;
 use crate::terminal::{Format, Terminal};
 use crate::up::{WaitArgs, unsettled};
+use fractal_core::Exit;
 
 const AGENT_SERVES: Reason = Reason::new("AgentServesComponent");
 

@@ -10,7 +10,7 @@ use fractal_queue::intake::IntakeError;
 use fractal_queue::store::StoreError;
 use fractal_registry::RegistryError;
 
-use crate::exit::Exit;
+use fractal_core::Exit;
 
 const FILE: Reason = Reason::new("FileUnreadable");
 const DOCUMENT: Reason = Reason::new("DocumentInvalid");

@@ -7,10 +7,10 @@ use fractal_core::{Fault, Reason};
 
 use crate::artifact::{Artifact, Source};
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::publish::Parcel;
 use crate::registry::RegistryArgs;
 use crate::terminal::{Format, Terminal};
+use fractal_core::Exit;
 
 mod examine;
 mod report;

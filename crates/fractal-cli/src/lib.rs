@@ -11,7 +11,6 @@ mod control;
 mod document;
 mod down;
 mod error;
-mod exit;
 mod follow;
 mod inspect;
 mod live_system;
@@ -32,7 +31,7 @@ use clap::Parser as _;
 use fractal_core::{Fault, Reason};
 
 pub use error::CliError;
-pub use exit::Exit;
+pub use fractal_core::Exit;
 pub use publish::{Arrival, Parcel, WrongName, deliver};
 
 use args::{Cli, Command};

@@ -4,8 +4,8 @@
 //! No cluster is asked here: what is there already is known to the agent alone, and asked of it through the queue.
 
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::terminal::Terminal;
+use fractal_core::Exit;
 
 mod bundle;
 mod check;

@@ -8,10 +8,10 @@ use fractal_core::contract::LiveSystem;
 use crate::control::QueueArgs;
 use crate::document;
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::live_system;
 use crate::terminal::{Format, Terminal};
 use crate::up::seconds;
+use fractal_core::Exit;
 
 pub(crate) mod answer;
 pub(crate) mod asking;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use fractal_core::artifact::{ArtifactKind, Reference};
 
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::registry::RegistryArgs;
 use crate::terminal::Terminal;
+use fractal_core::Exit;
 
 mod archive;
 mod delivery;

@@ -6,9 +6,9 @@ use serde_json::json;
 use crate::component;
 use crate::control::QueueArgs;
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::live_system;
 use crate::terminal::{Format, Terminal};
+use fractal_core::Exit;
 
 /// Why the components are woken, as their documents say it.
 const REASON: &str = "Retry";

@@ -5,9 +5,9 @@ use fractal_queue::{LiveSystemView, Queue};
 
 use crate::control::QueueArgs;
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::terminal::{Format, Terminal};
 use crate::{component, live_system};
+use fractal_core::Exit;
 
 mod document;
 mod text;

@@ -12,10 +12,10 @@ use serde_json::json;
 use crate::control::QueueArgs;
 use crate::document;
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::follow::{self, Settled};
 use crate::status;
 use crate::terminal::{Format, Terminal, Tone};
+use fractal_core::Exit;
 
 const NOT_SETTLED: Reason = Reason::new("NotSettled");
 

@@ -7,8 +7,8 @@ use std::ffi::OsStr;
 use clap::error::ErrorKind;
 
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::terminal::{Format, Terminal};
+use fractal_core::Exit;
 
 /// Says what clap said, and how the command ends. Help and versions go to standard output, errors to standard error.
 pub(crate) fn report(error: &clap::Error) -> Exit {

@@ -6,6 +6,7 @@
 
 pub mod artifact;
 pub mod contract;
+pub mod exit;
 pub mod fault;
 pub mod fingerprint;
 pub mod json;
@@ -14,6 +15,7 @@ pub mod reconcile;
 pub mod status;
 pub mod timestamp;
 
+pub use exit::Exit;
 pub use fault::{Class, Fault, Reason};
 pub use fingerprint::Fingerprint;
 pub use timestamp::Timestamp;

@@ -15,12 +15,12 @@ use fractal_registry::{
 
 use crate::agent::{Agent, Connected};
 use crate::args::RuntimeArgs;
-use crate::exit::Exit;
 use crate::secrets::Secrets;
 use crate::service::{Status, Surroundings};
 use crate::stop::Stop;
 use crate::telemetry::logs;
 use crate::telemetry::metrics::Metrics;
+use fractal_core::Exit;
 
 mod check;
 mod docs;

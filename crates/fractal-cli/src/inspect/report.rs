@@ -4,7 +4,7 @@ use fractal_core::artifact::{ArtifactKind, Descriptor, Digest};
 use serde::Serialize;
 
 use super::targets::Verdict;
-use crate::exit::Exit;
+use fractal_core::Exit;
 
 /// What is known of an artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -10,13 +10,13 @@ use serde_json::json;
 use super::settings::component_id;
 use crate::control::QueueArgs;
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::live_system::{self, ends_with, listed, shown};
 use crate::plan;
 use crate::plan::answer::{Plan, Planned, Preview, Step};
 use crate::plan::asking::{self, Asked};
 use crate::terminal::{Format, Paint, Terminal, Tone, fault_lines, plain};
 use crate::up::seconds;
+use fractal_core::Exit;
 
 /// Flags of `manifests diff`.
 #[derive(Debug, clap::Args)]

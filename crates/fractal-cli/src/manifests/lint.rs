@@ -10,9 +10,9 @@ use super::bundle::Bundle;
 use super::check::{Check, Checked, Found};
 use super::settings::{File, component_id};
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::registry::RegistryArgs;
 use crate::terminal::{Format, Paint, Terminal, Tone, plain};
+use fractal_core::Exit;
 
 /// Flags of `manifests lint`.
 #[derive(Debug, clap::Args)]

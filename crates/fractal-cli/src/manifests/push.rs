@@ -14,11 +14,11 @@ use super::check::{Check, Checked, Found};
 use super::folder::{self, Packed};
 use super::lint;
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::publish::receipt::{self, Line, Results};
 use crate::publish::{Arrival, Parcel, count, deliver, same_digest, targets};
 use crate::registry::RegistryArgs;
 use crate::terminal::{Format, Terminal, plain};
+use fractal_core::Exit;
 
 const REFUSED: Reason = Reason::new("BundleInvalid");
 

@@ -11,10 +11,10 @@ use fractal_core::contract::{ComponentId, Params};
 use super::bundle::Bundle;
 use super::settings::{self, File, Setting, component_id};
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::live_system::{listed, shown};
 use crate::registry::RegistryArgs;
 use crate::terminal::{Format, Terminal};
+use fractal_core::Exit;
 
 mod text;
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::of_class;
-use crate::exit::Exit;
+use fractal_core::Exit;
 
 /// One component's plan.
 #[derive(Debug, Clone, Serialize)]

@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::delivery::Arrival;
 use super::parcel::Parcel;
 use crate::error::of_class;
-use crate::exit::Exit;
 use crate::table::{Cell, Table};
 use crate::terminal::{Format, Terminal, Tone, plain};
+use fractal_core::Exit;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

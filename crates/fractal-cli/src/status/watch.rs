@@ -11,9 +11,9 @@ use serde_json::json;
 use super::text::component_tone;
 use super::{Subject, SystemStatus, views};
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::follow::{Follower, interrupted, unread};
 use crate::terminal::{Format, Paint, Terminal, plain};
+use fractal_core::Exit;
 
 pub(super) async fn watch(
     terminal: &Terminal,

@@ -7,7 +7,7 @@ use super::output::{self, Format};
 use super::{queue, reaching};
 use crate::agent::Agent;
 use crate::args::RuntimeArgs;
-use crate::exit::Exit;
+use fractal_core::Exit;
 
 /// Flags of `check`.
 #[derive(Debug, clap::Args)]

@@ -3,7 +3,7 @@
 use clap::Command;
 
 use super::output;
-use crate::exit::Exit;
+use fractal_core::Exit;
 
 /// Prints it as Markdown.
 pub(super) fn print(mut command: Command) -> Exit {

@@ -9,7 +9,7 @@
 use fractal_core::{Class, Fault};
 use serde::Serialize;
 
-use crate::exit::Exit;
+use fractal_core::Exit;
 
 /// How an answer is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -12,9 +12,9 @@ use super::output::{self, Format};
 use super::{reaching, surroundings};
 use crate::agent::Agent;
 use crate::args::RuntimeArgs;
-use crate::exit::Exit;
 use crate::service::Service;
 use crate::stop::Stopper;
+use fractal_core::Exit;
 
 /// Flags of `plan`.
 #[derive(Debug, clap::Args)]

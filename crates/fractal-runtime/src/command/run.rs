@@ -11,10 +11,10 @@ use super::{may_pass, queue, reaching, surroundings};
 use crate::agent::{Agent, Connected};
 use crate::args::RuntimeArgs;
 use crate::backoff;
-use crate::exit::Exit;
 use crate::service::{Service, Status, Surroundings};
 use crate::stop::{Stop, Stopper};
 use crate::telemetry::{http, metrics::Metrics};
+use fractal_core::Exit;
 
 /// Signals this close together are one: process supervisors tell a process and its group.
 const ONE_SIGNAL: Duration = Duration::from_secs(1);
