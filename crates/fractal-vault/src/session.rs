@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use fractal_core::Fault;
-use fractal_registry::{IdentityAnswer, IdentityClient, IdentityRequest, RegistryError, Secret};
+use fractal_registry::{IdentityAnswer, IdentityClient, IdentityRequest, Secret};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
@@ -136,10 +136,16 @@ impl Session {
         if !answer.is_success() {
             return Ok(None);
         }
-        let token = granted(&answer)?;
-        // Near its longest life a token is renewed for less and less: it is replaced while it still holds.
+        let Answer { auth } = answer.json()?;
+        // At its longest life a token is renewed for less than a second.
+        if auth.lease_duration == 0 {
+            return Ok(None);
+        }
+        let token = held(&auth);
+        // Near it, for less and less: it is replaced while it still holds.
         let worn = token.lease < old.lease / 2;
         Ok(Some(Token {
+            text: old.text.clone(),
             renewable: token.renewable && !worn,
             lease: old.lease,
             ..token
@@ -154,7 +160,11 @@ impl Session {
         let request = IdentityRequest::json(&self.settings.address, &path, &body).hiding(&jwt);
         let answer = self.client.send(&self.named(request)).await?;
         if answer.is_success() {
-            return Ok(granted(&answer)?);
+            let Answer { auth } = answer.json()?;
+            if auth.client_token.is_empty() {
+                return Err(answer.protocol("its login gave no token").into());
+            }
+            return Ok(held(&auth));
         }
         Err(VaultError::LoginRefused {
             mount: login.mount.as_str().into(),
@@ -189,25 +199,21 @@ impl Session {
     }
 }
 
-fn granted(answer: &IdentityAnswer) -> Result<Token, RegistryError> {
-    let Answer { auth } = answer.json()?;
-    if auth.client_token.is_empty() {
-        return Err(answer.protocol("its login gave no token"));
-    }
-    // A lease of zero is one without end.
+fn held(auth: &Granted) -> Token {
+    // A login's lease of zero is one without end.
     let lease = match auth.lease_duration {
         0 => LONGEST,
         seconds => Duration::from_secs(seconds).min(LONGEST),
     };
     let now = Instant::now();
-    Ok(Token {
+    Token {
         text: Secret::new(&auth.client_token),
         renewable: auth.renewable,
         lease,
         renew_at: now + lease * 2 / 3,
         until: now + lease,
         since: now,
-    })
+    }
 }
 
 fn survive(old: Token, error: VaultError) -> Result<Token, VaultError> {

@@ -230,13 +230,13 @@ pub(crate) async fn pull(
     Ok(())
 }
 
-/// Asks again and again until `done`, for at most ten seconds.
+/// Asks again and again until `done`, for at most thirty seconds.
 pub(crate) async fn until(mut done: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while !done().await {
         assert!(
             Instant::now() < deadline,
-            "it did not happen within ten seconds"
+            "it did not happen within thirty seconds"
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
