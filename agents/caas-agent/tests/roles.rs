@@ -16,7 +16,7 @@ mod tests {
     use tokio::sync::Semaphore;
     use tokio::task::JoinSet;
 
-    use crate::rig::{BUNDLE_ROLE, Component, ROLE, Rig};
+    use crate::rig::{BUNDLE_ROLE, Component, ROLE, Rig, bundle};
 
     /// Rules without which everything is done all the same, as `deploy/role.yaml` says: many objects are read one by one then,
     /// and a failing pod's reason and log are not told.
@@ -27,6 +27,46 @@ mod tests {
         ("list", "serviceaccounts"),
         ("list", "pods"),
         ("get", "pods/log"),
+    ];
+    /// An object of each resource in the role for bundles, without its name.
+    const OBJECTS: [(&str, &str); 10] = [
+        (
+            "statefulsets",
+            "{apiVersion: apps/v1, kind: StatefulSet, spec: {serviceName: a, selector: {matchLabels: {app: a}}, template: {metadata: {labels: {app: a}}, spec: {containers: [{name: a, image: 'registry.test/a:1'}]}}}",
+        ),
+        (
+            "daemonsets",
+            "{apiVersion: apps/v1, kind: DaemonSet, spec: {selector: {matchLabels: {app: a}}, template: {metadata: {labels: {app: a}}, spec: {containers: [{name: a, image: 'registry.test/a:1'}]}}}",
+        ),
+        (
+            "jobs",
+            "{apiVersion: batch/v1, kind: Job, spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: 'registry.test/a:1'}]}}}",
+        ),
+        (
+            "cronjobs",
+            "{apiVersion: batch/v1, kind: CronJob, spec: {schedule: '0 0 1 1 *', jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: 'registry.test/a:1'}]}}}}}",
+        ),
+        (
+            "persistentvolumeclaims",
+            "{apiVersion: v1, kind: PersistentVolumeClaim, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}",
+        ),
+        (
+            "networkpolicies",
+            "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, spec: {podSelector: {}}",
+        ),
+        (
+            "ingresses",
+            "{apiVersion: networking.k8s.io/v1, kind: Ingress, spec: {defaultBackend: {service: {name: a, port: {number: 80}}}}",
+        ),
+        (
+            "poddisruptionbudgets",
+            "{apiVersion: policy/v1, kind: PodDisruptionBudget, spec: {minAvailable: 1, selector: {matchLabels: {app: a}}}",
+        ),
+        ("namespaces", "{apiVersion: v1, kind: Namespace"),
+        (
+            "customresourcedefinitions",
+            "{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, spec: {group: $NAME.example.com, scope: Namespaced, names: {plural: things, kind: Thing}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]}",
+        ),
     ];
     /// Namespaces at work at a time.
     const AT_ONCE: usize = 6;
@@ -41,8 +81,10 @@ mod tests {
     }
 
     impl Rule {
+        /// Kinds of bundles are listed for the same reason only.
         fn is_optional(&self) -> bool {
-            OPTIONAL.contains(&(&self.verb, &self.resource))
+            let listed = self.verb == "list" && OBJECTS.iter().any(|(it, _)| *it == self.resource);
+            listed || OPTIONAL.contains(&(&self.verb, &self.resource))
         }
 
         fn is_named_by(&self, fault: &Fault) -> bool {
@@ -201,6 +243,68 @@ mod tests {
                 let _place = places.acquire().await.unwrap();
                 let rig = Rig::with_rules("rule", &without(&whole, &rule).to_string()).await;
                 let denied = life(&rig, &rule, &whole).await;
+                (rule, denied)
+            });
+        }
+        while let Some(cell) = cells.join_next().await {
+            let (rule, denied) = cell.unwrap();
+            assert_eq!(denied.is_none(), rule.is_optional(), "{rule:?}: {denied:?}");
+        }
+    }
+
+    /// A bundle of one object: made, changed, taken away.
+    async fn bundles_life(rig: &Rig, rule: &Rule, whole: &Value) -> Option<Fault> {
+        let (_, object) = OBJECTS.iter().find(|(it, _)| *it == rule.resource).unwrap();
+        // What has no namespace is the whole cluster's: its name must be nobody else's.
+        let name = match rule.resource.as_str() {
+            "customresourcedefinitions" => format!("things.{}.example.com", rig.namespace),
+            _ => format!("{}-object", rig.namespace),
+        };
+        let manifest = |label: &str| {
+            let object = object.replace("$NAME", &rig.namespace);
+            let asked = "annotations: {fractal.cloud/prune: 'true'}";
+            let asked = if rule.group.is_empty() && rule.resource != "namespaces" {
+                asked
+            } else {
+                "annotations: {}"
+            };
+            format!(
+                "{object}, metadata: {{name: {name}, labels: {{changed: '{label}'}}, {asked}}}}}\n"
+            )
+        };
+        let publish = |label: &str| bundle(&[("kind-fdeploy.yaml", &manifest(label))]);
+        let mut denied = None;
+        let mut component =
+            rig.bundle("kind", json!({}), &[("kind-fdeploy.yaml", &manifest("no"))]);
+        through(rig, &mut component, rule, whole, &mut denied, false).await;
+        component.rollout.target = publish("yes");
+        through(rig, &mut component, rule, whole, &mut denied, false).await;
+        through(rig, &mut component, rule, whole, &mut denied, true).await;
+        denied
+    }
+
+    #[tokio::test]
+    async fn without_any_one_rule_for_bundles_the_agent_names_it_or_needs_it_not() {
+        let (role, cluster_role) = BUNDLE_ROLE.split_once("---\n").unwrap();
+        let cluster = Cluster::shared().await;
+        let roles = [read(cluster, role).await, read(cluster, cluster_role).await];
+        let all: Vec<_> = roles
+            .iter()
+            .flat_map(|role| rules(role).into_iter().map(|rule| (role.clone(), rule)))
+            .collect();
+        assert_eq!(all.len(), 8 * 5 + 2 * 3);
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        let mut cells = JoinSet::new();
+        for (mut whole, rule) in all {
+            let places = Arc::clone(&places);
+            cells.spawn(async move {
+                let _place = places.acquire().await.unwrap();
+                let rig = Rig::for_bundles("kind", &json!([])).await;
+                if whole["kind"] == "ClusterRole" {
+                    whole["metadata"]["name"] = format!("caas-agent-{}", rig.namespace).into();
+                }
+                rig.apply(&without(&whole, &rule).to_string()).await;
+                let denied = bundles_life(&rig, &rule, &whole).await;
                 (rule, denied)
             });
         }

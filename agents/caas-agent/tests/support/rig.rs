@@ -44,24 +44,14 @@ impl Rig {
         fractal_runtime::install_crypto_provider();
         let cluster = Cluster::shared().await;
         let namespace = cluster.namespace(prefix).await;
-        let setup = [
-            &["create", "serviceaccount", ACCOUNT][..],
-            &[
-                "create",
-                "rolebinding",
-                ACCOUNT,
-                "--role=caas-agent",
-                &format!("--serviceaccount={namespace}:{ACCOUNT}"),
-            ],
-        ];
-        apply(cluster, &namespace, role).await;
-        for args in setup {
-            let all: Vec<&str> = ["-n", &namespace]
-                .into_iter()
-                .chain(args.iter().copied())
-                .collect();
-            succeed(cluster, &all, None).await;
-        }
+        let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": ACCOUNT } });
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": { "name": ACCOUNT },
+            "subjects": [{ "kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace }],
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": ACCOUNT },
+        });
+        let all = [role.to_owned(), account.to_string(), binding.to_string()];
+        apply(cluster, &namespace, &all.join("\n---\n")).await;
         let token = cluster.service_account_token(&namespace, ACCOUNT).await;
         let agent = agent(&cluster.kubeconfig(&token), &namespace).await;
         Self {
