@@ -6,7 +6,7 @@ use fractal_core::Class;
 use fractal_registry::{Credential, CredentialSource as _};
 use fractal_simcloud::{Action, Filter, Rule};
 
-use crate::support::{HOST, PULLER, SECRET, World, pull};
+use crate::support::{HOST, PULLER, SECRET, World, logged, pull};
 
 fn on(service: &str, operation: &str, action: Action) -> Rule {
     let filter = Filter {
@@ -151,7 +151,8 @@ async fn another_host_is_sent_nothing() {
 }
 
 #[tokio::test]
-async fn h08_nothing_secret_is_in_any_error_or_debug_output() {
+async fn h08_nothing_secret_is_in_any_error_log_or_debug_output() {
+    let (lines, _logging) = logged();
     let world = World::new().await;
     let assertion = std::fs::read_to_string(world.token_file()).unwrap();
     let repeats = |text: &str| Action::Fail {
@@ -186,6 +187,9 @@ async fn h08_nothing_secret_is_in_any_error_or_debug_output() {
         assert!(!text.contains(token.reveal()) && !text.contains(refresh.reveal()));
         shown.push_str(&text);
     }
+    let lines = lines.text();
+    assert!(lines.contains("registry answered"), "{lines}");
+    shown.push_str(&lines);
     let signature = assertion.rsplit('.').next().unwrap();
     let ledger = serde_json::to_string(&world.cloud.ledger().since(0)).unwrap();
     for secret in [signature, SECRET] {

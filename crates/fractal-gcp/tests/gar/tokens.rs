@@ -6,7 +6,7 @@ use fractal_core::Class;
 use fractal_registry::{Credential, CredentialSource as _};
 use fractal_simcloud::{Action, Filter, Rule};
 
-use crate::support::{CLIENT_SECRET, CONSENT, HOST, READER, World, pull};
+use crate::support::{CLIENT_SECRET, CONSENT, HOST, READER, World, logged, pull};
 
 fn on(service: &str, operation: &str, action: Action) -> Rule {
     let filter = Filter {
@@ -144,7 +144,8 @@ async fn another_host_is_sent_nothing() {
 }
 
 #[tokio::test]
-async fn h08_nothing_secret_is_in_any_error_or_debug_output() {
+async fn h08_nothing_secret_is_in_any_error_log_or_debug_output() {
+    let (lines, _logging) = logged();
     let world = World::new().await;
     let host = HOST.parse().unwrap();
     let repeats = Action::Fail {
@@ -166,7 +167,9 @@ async fn h08_nothing_secret_is_in_any_error_or_debug_output() {
     let Credential::Basic { password, .. } = &credential else {
         panic!("no password")
     };
-    let shown = format!("{credentials:?} {credential:?} {fault:?} {fault}");
+    let lines = lines.text();
+    assert!(lines.contains("registry answered"), "{lines}");
+    let shown = format!("{lines} {credentials:?} {credential:?} {fault:?} {fault}");
     let ledger = serde_json::to_string(&world.cloud.ledger().since(0)).unwrap();
     for secret in [password.reveal(), CONSENT, CLIENT_SECRET] {
         assert!(

@@ -6,7 +6,7 @@ use fractal_core::Class;
 use fractal_registry::{Credential, CredentialSource as _};
 use fractal_simcloud::{Action, Filter, Outcome, Rule};
 
-use crate::support::{PASSWORD, Shape, USER, World, pull, registry};
+use crate::support::{PASSWORD, Shape, USER, World, logged, pull, registry};
 
 fn on(operation: &str, action: Action) -> Rule {
     let filter = Filter {
@@ -96,7 +96,8 @@ async fn a_vault_that_is_not_there_passes_and_says_where_it_was_looked_for() {
 }
 
 #[tokio::test]
-async fn h08_nothing_secret_is_in_any_error_or_debug_output() {
+async fn h08_nothing_secret_is_in_any_error_log_or_debug_output() {
+    let (lines, _logging) = logged();
     let world = World::new(Shape::default()).await;
     world.write_good("dev");
     let jwt = std::fs::read_to_string(world.token_file()).unwrap();
@@ -117,7 +118,9 @@ async fn h08_nothing_secret_is_in_any_error_or_debug_output() {
         .credential_in("dev", &host, false)
         .await
         .unwrap();
-    let shown = format!("{credentials:?} {credential:?} {fault:?} {fault}");
+    let lines = lines.text();
+    assert!(lines.contains("registry answered"), "{lines}");
+    let shown = format!("{lines} {credentials:?} {credential:?} {fault:?} {fault}");
     let ledger = serde_json::to_string(&world.cloud.ledger().since(0)).unwrap();
     let signature = jwt.trim().rsplit('.').next().unwrap();
     for secret in [PASSWORD, signature, "hvs."] {
