@@ -52,7 +52,7 @@ pub(crate) fn is_same_version(live: &Value, dry: &Value) -> bool {
 }
 
 /// The fields this agent manages, as the API server remembers them.
-fn owned(object: &Value) -> Option<&Value> {
+pub(crate) fn owned(object: &Value) -> Option<&Value> {
     managers(object)
         .find(|entry| is(entry, "manager", MANAGER) && is(entry, "operation", "Apply"))
         .and_then(|entry| entry.get("fieldsV1"))
@@ -75,13 +75,6 @@ pub(crate) fn alone_sets_replicas(object: &Value) -> bool {
 pub(crate) fn only_updates(object: &Value, manager: &str) -> bool {
     let mut theirs = managers(object).filter(|entry| is(entry, "manager", manager));
     theirs.all(|entry| is(entry, "operation", "Update"))
-}
-
-/// Whether an autoscaler of whoever's has set the replicas.
-pub(crate) fn is_scaled(object: &Value) -> bool {
-    managers(object).any(|entry| {
-        is(entry, "subresource", "scale") && is(entry, "manager", "kube-controller-manager")
-    })
 }
 
 fn managers(object: &Value) -> impl Iterator<Item = &Value> {

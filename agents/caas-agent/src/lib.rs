@@ -21,6 +21,7 @@ mod platform;
 mod preflight;
 mod registries;
 mod survey;
+mod tried;
 
 pub use args::{KubernetesArgs, SparkArgs};
 pub use config::{Config, Provider, Spark};
@@ -28,7 +29,7 @@ pub use desired::{Desired, Wanted};
 pub use error::{Error, GRANTS};
 pub use health::Standing;
 pub use inventory::Entry;
-pub use marks::{DIGEST, OWNER, PRUNE, RUN};
+pub use marks::{DIGEST, OWNER, PLACE, PRUNE, RUN};
 pub use observed::{Change, Gap, Inventory, Live, Observed, Sight, Stray};
 pub use place::{Memo, Place, Run};
 pub use plan::Step;

@@ -1,24 +1,27 @@
 //! Reading what there is: the inventory, the objects wanted, and those not wanted any more. Writes nothing but dry runs.
 
 use fractal_core::artifact::Digest;
+use fractal_core::{Class, Fault};
 use fractal_core::reconcile::At;
 use serde_json::Value;
 
 use crate::api::{Api, Apply, HANDOVER, Kinds, Resource};
 use crate::applied::{applied, without_replicas};
 use crate::compare;
-use crate::desired::{Desired, Wanted};
+use crate::desired::{Desired, Wanted, scales};
 use crate::error::Error;
 use crate::health::{self, Standing};
 use crate::inventory::{self, Entry};
-use crate::marks::{self, OWNER, PRUNE, RUN};
+use crate::marks::{self, OWNER, PLACE, PRUNE, RUN};
 use crate::observed::{Gap, Inventory, Live, Observed, Sight, Stray};
 use crate::place::{Memo, Place};
+use crate::tried::{Trial, Tried};
 
 /// The calls, and what is known of the cluster's kinds.
 pub(crate) struct Cluster {
     pub(crate) api: Api,
     pub(crate) kinds: Kinds,
+    tried: Tried,
 }
 
 /// How an object is reached.
@@ -36,6 +39,7 @@ impl Cluster {
         Self {
             api: Api::new(client),
             kinds: Kinds::default(),
+            tried: Tried::default(),
         }
     }
 
@@ -64,7 +68,7 @@ impl Cluster {
             if sights.iter().any(|sight| sight.entry == *entry) {
                 continue;
             }
-            let live = self.live(desired, entry).await?;
+            let live = self.live(entry).await?;
             marks.extend(mark(entry, live.as_ref()));
             strays.push(Stray {
                 entry: entry.clone(),
@@ -100,7 +104,7 @@ impl Cluster {
             Err(why) => Inventory::Unreadable(why),
             Ok(entries) => {
                 let mut wanted = inventory::object(&at.owner, &at.place, &entries);
-                marks::mark(&mut wanted, &at.owner, None, None);
+                marks::mark(&mut wanted, (&at.owner, &at.place), None, None);
                 Inventory::Ours {
                     touched: !contains(&object, &wanted),
                     entries,
@@ -133,14 +137,24 @@ impl Cluster {
     }
 
     /// An object of the inventory as it is. One whose kind is gone is gone with it.
-    async fn live(&self, desired: Option<&Desired>, entry: &Entry) -> Result<Option<Value>, Error> {
-        match self.reach(desired, entry).await? {
-            Reach::Served(resource) => {
+    async fn live(&self, entry: &Entry) -> Result<Option<Value>, Error> {
+        match self.served(entry).await? {
+            Some(resource) => {
                 let namespace = entry.namespace.as_deref();
                 self.api.get(&resource, namespace, &entry.name).await
             }
-            Reach::Defined(_) | Reach::Unknown => Ok(None),
+            None => Ok(None),
         }
+    }
+
+    /// How an object that was made is served now: it outlives the version it was written in.
+    pub(crate) async fn served(&self, entry: &Entry) -> Result<Option<Resource>, Error> {
+        let kinds = &self.kinds;
+        let exact = kinds.resource(&self.api, &entry.api_version, &entry.kind).await?;
+        if exact.is_some() {
+            return Ok(exact);
+        }
+        kinds.in_any_version(&self.api, entry.group(), &entry.kind).await
     }
 
     async fn sight(
@@ -175,7 +189,7 @@ impl Cluster {
         {
             return Ok((absent(entry, Gap::Later), None));
         }
-        let mut object = applied(wanted, &entry, &look.at.owner);
+        let mut object = applied(wanted, &entry, look.at);
         let live = self
             .api
             .get(&resource, namespace.as_deref(), &entry.name)
@@ -217,11 +231,16 @@ impl Cluster {
         object: &Value,
         live: Option<&Value>,
     ) -> Result<Gap, Error> {
+        let trial = Trial::of(entry, object, live);
+        let was_clean = self.tried.was_clean(&trial);
         let Some(live) = live else {
-            return Ok(match self.ask(resource, object, false).await {
-                Ok(_) => Gap::Absent,
-                Err(error) => self.refusal(error),
-            });
+            if !was_clean {
+                if let Err(error) = self.ask(resource, object, false).await {
+                    return Ok(refusal(error, entry.is_builtin()));
+                }
+                self.tried.is_clean(trial);
+            }
+            return Ok(Gap::Absent);
         };
         let state = seen(live);
         if !state.is_ours(&look.at.owner.marker(), look.listed.contains(entry)) {
@@ -239,10 +258,17 @@ impl Cluster {
         {
             return Ok(Gap::None);
         }
-        if let Some(replicas) = self.handed_over(resource, object, live).await? {
+        if let Some(replicas) = self.handed_over(look, resource, object, live).await? {
             return Ok(Gap::HandOver { replicas });
         }
-        self.difference(resource, entry, object, live).await
+        if was_clean {
+            return Ok(Gap::None);
+        }
+        let gap = self.difference(resource, entry, object, live).await?;
+        if gap == Gap::None {
+            self.tried.is_clean(trial);
+        }
+        Ok(gap)
     }
 
     /// A controller may have written between the read and the dry run: then what was read is read once more.
@@ -312,24 +338,13 @@ impl Cluster {
             Err(Error::Call(failure)) if failure.immutable().is_some() => {
                 Gap::Immutable(failure.immutable().unwrap_or_default())
             }
-            Err(error) => self.refusal(error),
+            Err(error) => refusal(error, false),
         };
         Ok((gap, false))
     }
 
     async fn ask(&self, resource: &Resource, object: &Value, force: bool) -> Result<Value, Error> {
         self.api.apply(resource, object, Apply::Ask { force }).await
-    }
-
-    /// What the API server refuses is an observation; that it cannot be asked is not.
-    fn refusal(&self, error: Error) -> Gap {
-        match error {
-            Error::Call(failure) => match failure.missing_namespace() {
-                Some(namespace) => refused(Error::NamespaceMissing(namespace.to_owned())),
-                None => refused(Error::Call(failure)),
-            },
-            other => refused(other),
-        }
     }
 
     /// Whether someone else's autoscaler has taken the replicas that the component sets.
@@ -339,7 +354,8 @@ impl Cluster {
         object: &Value,
         live: &Value,
     ) -> Result<bool, Error> {
-        if object.pointer("/spec/replicas").is_none() || !compare::is_scaled(live) {
+        let (ours, there) = (object.pointer("/spec/replicas"), live.pointer("/spec/replicas"));
+        if ours.is_none() || ours == there {
             return Ok(false);
         }
         let text = |pointer| live.pointer(pointer).and_then(Value::as_str);
@@ -353,6 +369,7 @@ impl Cluster {
     /// Whether our replicas are to go to an autoscaler, and how many there are.
     async fn handed_over(
         &self,
+        look: &Look<'_>,
         resource: &Resource,
         object: &Value,
         live: &Value,
@@ -366,7 +383,8 @@ impl Cluster {
         else {
             return Ok(None);
         };
-        let scaled = self.is_scaled(namespace, &resource.kind, name).await?;
+        let scaled = look.desired.scales(&resource.kind, name)
+            || self.is_scaled(namespace, &resource.kind, name).await?;
         Ok(live
             .pointer("/spec/replicas")
             .and_then(Value::as_i64)
@@ -379,13 +397,7 @@ impl Cluster {
             .api
             .list(&Resource::autoscalers(), Some(namespace), "")
             .await?;
-        Ok(all.iter().any(|scaler| {
-            let target = |key| {
-                let target = scaler.pointer("/spec/scaleTargetRef");
-                target.and_then(|target| target.get(key)?.as_str())
-            };
-            target("kind") == Some(kind) && target("name") == Some(name)
-        }))
+        Ok(all.iter().any(|scaler| scales(scaler, kind, name)))
     }
 
     /// Where an object stands; of a workload that does not run, with the reason and log of the pod that fails.
@@ -478,6 +490,22 @@ fn unless_denied<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
+/// What the API server refuses is an observation; that it cannot be asked is not. `lasting` says that only another specification
+/// can help: what is refused because of what is there, or of what an operator defines, may be taken later.
+fn refusal(error: Error, lasting: bool) -> Gap {
+    let mut fault = Fault::from(match error {
+        Error::Call(failure) => match failure.missing_namespace() {
+            Some(namespace) => Error::NamespaceMissing(namespace.to_owned()),
+            None => Error::Call(failure),
+        },
+        other => other,
+    });
+    if !lasting && fault.class == Class::Terminal {
+        fault.class = Class::Blocked;
+    }
+    Gap::Refused(Box::new(fault))
+}
+
 fn refused(error: Error) -> Gap {
     Gap::Refused(Box::new(error.into()))
 }
@@ -501,6 +529,7 @@ fn seen(object: &Value) -> Live {
     Live {
         uid: text("/metadata/uid").unwrap_or_default().to_owned(),
         owner: marks::annotation(object, OWNER).map(str::to_owned),
+        place: marks::annotation(object, PLACE).map(str::to_owned),
         managed: compare::is_managed(object),
         run: marks::annotation(object, RUN).map(str::to_owned),
         deleting: text("/metadata/deletionTimestamp").is_some(),
@@ -523,7 +552,14 @@ pub(crate) fn mark(entry: &Entry, live: Option<&Value>) -> Option<String> {
     if entry.group().is_empty() && entry.kind == "Secret" {
         return None;
     }
-    Some(format!("{entry} {}", compare::mark(live)))
+    Some(format!("{entry} {}", state(live)))
+}
+
+/// What is there, and whether it works: what has stopped working is looked at again.
+pub(crate) fn state(live: &Value) -> String {
+    let works = health::standing(live) == Standing::Ready;
+    let word = if works { "works" } else { "does not work" };
+    format!("{} {word}", compare::mark(live))
 }
 
 /// The stamp of sorted marks.

@@ -111,7 +111,7 @@ impl Harness for KubernetesCloud {
     }
 
     fn leftovers(&self) -> Vec<String> {
-        let views = truth::views(self.admin, self.site.used());
+        let views = truth::outlines(self.admin, self.site.used());
         views.iter().flat_map(truth::View::leftovers).collect()
     }
 
@@ -177,7 +177,7 @@ impl Harness for KubernetesCloud {
     }
 
     fn foreign_writes(&self, since: u64) -> Vec<Call> {
-        let views = truth::views(self.admin, self.site.used());
+        let views = truth::outlines(self.admin, self.site.used());
         let paths: Vec<String> = views.iter().flat_map(truth::View::foreign_paths).collect();
         ledger::writes_to(&self.proxy, since, &paths)
     }

@@ -25,24 +25,44 @@ pub(crate) fn views(admin: &'static Admin, namespaces: Vec<String>) -> Vec<View>
     admin.wait(async move {
         let mut views = Vec::new();
         for namespace in namespaces {
-            views.push(View::of(admin, namespace).await);
+            let mut view = View::without_pods(admin, namespace).await;
+            view.add_pods(admin).await;
+            views.push(view);
+        }
+        views
+    })
+}
+
+/// The same without what runs, which is read for nothing where only our objects are asked for.
+pub(crate) fn outlines(admin: &'static Admin, namespaces: Vec<String>) -> Vec<View> {
+    admin.wait(async move {
+        let mut views = Vec::new();
+        for namespace in namespaces {
+            views.push(View::without_pods(admin, namespace).await);
         }
         views
     })
 }
 
 impl View {
-    async fn of(admin: &Admin, namespace: String) -> Self {
-        let apps = format!("/apis/apps/v1/namespaces/{namespace}");
+    async fn without_pods(admin: &Admin, namespace: String) -> Self {
         let core = format!("/api/v1/namespaces/{namespace}");
+        let deployments = format!("/apis/apps/v1/namespaces/{namespace}/deployments");
         Self {
-            deployments: admin.list(&format!("{apps}/deployments")).await,
-            replica_sets: admin.list(&format!("{apps}/replicasets")).await,
-            pods: admin.list(&format!("{core}/pods")).await,
+            deployments: admin.list(&deployments).await,
+            replica_sets: Vec::new(),
+            pods: Vec::new(),
             services: admin.list(&format!("{core}/services")).await,
             config_maps: admin.list(&format!("{core}/configmaps")).await,
             namespace,
         }
+    }
+
+    async fn add_pods(&mut self, admin: &Admin) {
+        let namespace = &self.namespace;
+        let sets = format!("/apis/apps/v1/namespaces/{namespace}/replicasets");
+        let pods = format!("/api/v1/namespaces/{namespace}/pods");
+        (self.replica_sets, self.pods) = (admin.list(&sets).await, admin.list(&pods).await);
     }
 
     /// The component, and every object with a name of ours that is not ours.
