@@ -1,7 +1,7 @@
 //! The changes that every fault is tried on, and how many calls each takes undisturbed.
 
 use super::effort::Target;
-use super::harness::{Call, Harness, Spec, Want};
+use super::harness::{Call, Effort, Harness, Spec, Want};
 use super::world::{Broken, World};
 
 /// A change from one deployment to another.
@@ -38,6 +38,8 @@ pub(super) const TRANSITIONS: [Transition; 4] = [
 
 /// What a change costs undisturbed.
 pub(super) struct Cost {
+    /// How they were chosen.
+    pub(super) effort: Effort,
     /// The calls to strike.
     pub(super) targets: Vec<Target>,
     pub(super) writes: usize,
@@ -75,6 +77,7 @@ impl Transition {
         world.drive(self.to).await?;
         let calls = world.cloud.calls(mark);
         Ok(Cost {
+            effort: world.cloud.effort(),
             targets: world.cloud.effort().targets(&calls),
             writes: calls.iter().filter(|call| Call::is_write(call)).count(),
             made: world.made(mark),

@@ -1,7 +1,7 @@
 //! Every single call fails, or loses its answer, or is not visible yet.
 
 use super::super::effort::Target;
-use super::super::harness::{Harness, Spec, Trouble, Want};
+use super::super::harness::{Effort, Harness, Spec, Trouble, Want};
 use super::super::transition::{Cost, TRANSITIONS, Transition};
 use super::super::world::{Broken, World};
 use super::{Cases, cases};
@@ -66,19 +66,17 @@ enum Meanwhile {
 
 const MEANWHILE: [Meanwhile; 3] = [Meanwhile::Back, Meanwhile::Other, Meanwhile::OtherAndBack];
 
-/// A call struck in each way, with each change meanwhile; one that only fails, with one of them in turn.
-fn surprises(target: Target) -> Vec<(Trouble, Meanwhile)> {
+/// A call struck in each way, with each change meanwhile; one that changes nothing when it is struck, with one of them in turn.
+fn surprises(effort: Effort, target: Target) -> Vec<(Trouble, Meanwhile)> {
     let call = target.call;
-    if !target.is_whole {
-        let meanwhile = MEANWHILE.iter().cycle().nth(call);
-        return meanwhile
-            .map(|it| (Trouble::Fails(call), *it))
-            .into_iter()
-            .collect();
-    }
-    let strikes = [Trouble::Fails(call), Trouble::LosesAnswer(call)];
-    let each = |strike| MEANWHILE.map(|meanwhile| (strike, meanwhile));
-    strikes.into_iter().flat_map(each).collect()
+    let each = |trouble| MEANWHILE.map(|meanwhile| (trouble, meanwhile)).to_vec();
+    let failing = each(Trouble::Fails(call));
+    let failing = match effort {
+        Effort::EveryCall => failing,
+        Effort::EveryWrite => failing.into_iter().cycle().skip(call).take(1).collect(),
+    };
+    let losing = target.is_whole.then(|| each(Trouble::LosesAnswer(call)));
+    losing.into_iter().flatten().chain(failing).collect()
 }
 
 pub(super) async fn changed_meanwhile<H: Harness>(
@@ -86,8 +84,9 @@ pub(super) async fn changed_meanwhile<H: Harness>(
 ) -> Result<Cases, Broken> {
     let mut tally = Cases::new();
     for change in TRANSITIONS {
-        let targets = change.cost(fresh).await?.targets;
-        let all: Vec<_> = targets.into_iter().flat_map(surprises).collect();
+        let cost = change.cost(fresh).await?;
+        let targets = cost.targets.into_iter();
+        let all: Vec<_> = targets.flat_map(|it| surprises(cost.effort, it)).collect();
         for (trouble, meanwhile) in all.iter().copied() {
             let result = changed(fresh, change, trouble, meanwhile).await;
             change.says((trouble, meanwhile), result)?;
