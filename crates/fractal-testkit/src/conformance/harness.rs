@@ -113,8 +113,8 @@ pub enum Effort {
     /// For clouds where a case takes a good part of a second: every write with every fault.
     ///
     /// Of the reads, between which nothing changes, one after each write and one of each operation; they only fail and are throttled:
-    /// a read that hangs or whose answer is lost is one that fails. Where something else is wanted after a call that did nothing,
-    /// that is one thing in turn instead of each.
+    /// a read that hangs or whose answer is lost is one that fails. What is wanted changes after writes, and after one that did nothing
+    /// to one thing in turn.
     EveryWrite,
 }
 

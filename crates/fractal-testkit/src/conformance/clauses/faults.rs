@@ -66,17 +66,21 @@ enum Meanwhile {
 
 const MEANWHILE: [Meanwhile; 3] = [Meanwhile::Back, Meanwhile::Other, Meanwhile::OtherAndBack];
 
-/// A call struck in each way, with each change meanwhile; one that changes nothing when it is struck, with one of them in turn.
+/// A call struck in each way, with each change meanwhile.
+///
+/// Of chosen calls only writes: a write that fails leaves what the reads before it found, and is followed by one change in turn.
 fn surprises(effort: Effort, target: Target) -> Vec<(Trouble, Meanwhile)> {
     let call = target.call;
-    let each = |trouble| MEANWHILE.map(|meanwhile| (trouble, meanwhile)).to_vec();
-    let failing = each(Trouble::Fails(call));
-    let failing = match effort {
-        Effort::EveryCall => failing,
-        Effort::EveryWrite => failing.into_iter().cycle().skip(call).take(1).collect(),
-    };
-    let losing = target.is_whole.then(|| each(Trouble::LosesAnswer(call)));
-    losing.into_iter().flatten().chain(failing).collect()
+    let each = |trouble| MEANWHILE.map(|meanwhile| (trouble, meanwhile));
+    let (failing, losing) = (each(Trouble::Fails(call)), each(Trouble::LosesAnswer(call)));
+    match effort {
+        Effort::EveryCall => [failing, losing].concat(),
+        Effort::EveryWrite if target.is_whole => {
+            let in_turn = failing.into_iter().cycle().skip(call).take(1);
+            in_turn.chain(losing).collect()
+        }
+        Effort::EveryWrite => Vec::new(),
+    }
 }
 
 pub(super) async fn changed_meanwhile<H: Harness>(
