@@ -30,6 +30,7 @@ pub use overlay::{Overlay, Provenance};
 pub use parameters::{PARAMETERS_BYTES_MAX, PARAMETERS_MAX};
 pub use policy::{CleartextSecrets, Policy};
 pub use render::{Rendered, Request, Sources, render};
+pub use secrets::looks_secret;
 pub use substitute::Unresolved;
 pub use warning::Warning;
 pub use workload::Match;

@@ -48,7 +48,7 @@ const PARTS: [&str; 5] = [
 const PREFIXED_MIN: usize = 20;
 
 /// Whether a parameter looks like a secret in clear text.
-pub(super) fn is_secret(name: &str, value: &str) -> bool {
+pub fn looks_secret(name: &str, value: &str) -> bool {
     if value.trim().is_empty() {
         return false;
     }
@@ -107,7 +107,7 @@ mod tests {
             ("X", "AKIAIOSFODNN7EXAMPLE"),
             ("X", "ghp_0123456789abcdefghij"),
         ] {
-            assert!(is_secret(name, value), "{name}");
+            assert!(looks_secret(name, value), "{name}");
         }
     }
 
@@ -122,7 +122,7 @@ mod tests {
             ("URL", "https://user@example.com/"),
             ("MAIL", "a:b@example.com"),
         ] {
-            assert!(!is_secret(name, value), "{name}");
+            assert!(!looks_secret(name, value), "{name}");
         }
     }
 }

@@ -82,10 +82,9 @@ impl fmt::Display for Warning {
 /// Warns of secrets in every environment's entry: the whole file lies in the registry.
 pub(super) fn secrets(parameters: &Parameters<'_>, warnings: &mut Vec<Warning>) {
     for entry in parameters.entries() {
-        let suspicious = entry
-            .values
-            .iter()
-            .filter(|(name, value)| secrets::is_secret(name, value.as_str().unwrap_or_default()));
+        let suspicious = entry.values.iter().filter(|(name, value)| {
+            secrets::looks_secret(name, value.as_str().unwrap_or_default())
+        });
         warnings.extend(suspicious.map(|(name, _)| Warning::CleartextSecret {
             environment: entry.environment.clone(),
             parameter: name.clone(),
