@@ -56,7 +56,11 @@ metadata: {name: team-c}
 ";
 
 fn check(policy: &str) -> Result<(), Vec<String>> {
-    let rendered = Bundle::of(BUNDLE).render().unwrap();
+    check_of(BUNDLE, policy)
+}
+
+fn check_of(bundle: &str, policy: &str) -> Result<(), Vec<String>> {
+    let rendered = Bundle::of(bundle).render().unwrap();
     let policy = Policy::parse(policy).unwrap();
     match policy.check(&rendered.objects, "default", &rendered.warnings) {
         Ok(()) => Ok(()),
@@ -98,18 +102,16 @@ fn y10_namespaces_are_narrowed_and_cluster_wide_kinds_have_to_be_named() {
         [
             "ConfigMap web (namespace)",
             "batch/CronJob team-b/nightly (namespace)",
+            "rbac.authorization.k8s.io/RoleBinding team-a/web (namespace of the service account kube-system/root)",
             "rbac.authorization.k8s.io/ClusterRole all (namespace)",
             "Namespace team-c (namespace)",
         ]
     );
     let wide = "rbac.authorization.k8s.io/ClusterRole all (namespace)";
     assert_eq!(offenders("namespaces: ['*']"), [wide]);
-    assert_eq!(
-        offenders("namespaces: [team-*, default]\nkinds: ['*']"),
-        [wide]
-    );
-    let named =
-        "namespaces: [team-*, default]\nkinds: ['*', rbac.authorization.k8s.io/ClusterRole]";
+    let here = "namespaces: [team-*, default, kube-system]";
+    assert_eq!(offenders(&format!("{here}\nkinds: ['*']")), [wide]);
+    let named = &format!("{here}\nkinds: ['*', rbac.authorization.k8s.io/ClusterRole]");
     assert_eq!(check(named), Ok(()));
 }
 
@@ -128,6 +130,172 @@ fn y10_service_accounts_are_narrowed_wherever_they_are_named() {
     assert_eq!(
         offenders("serviceAccounts: [web, team-b/default, 'team-*/robot', spark]"),
         ["rbac.authorization.k8s.io/RoleBinding team-a/web (service account kube-system/root)"]
+    );
+}
+
+/// What Kubernetes serves, by its own word: group, version and kind, and whether it has namespaces.
+fn served() -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+    let lines = include_str!("manifests/api-resources.txt").lines();
+    lines.map(|line| {
+        let mut columns = line.split_whitespace().rev();
+        let mut column = || columns.next().unwrap();
+        let (kind, namespaced, version) = (column(), column(), column());
+        (version, kind, namespaced.parse().unwrap())
+    })
+}
+
+#[test]
+fn y10_every_kind_that_kubernetes_serves_without_a_namespace_is_known() {
+    let mut cluster_wide = 0;
+    for (version, kind, namespaced) in served().filter(|(_, kind, _)| *kind != "Namespace") {
+        let object = format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\n");
+        let every = check_of(&object, "namespaces: ['*']\nkinds: ['*', '*/*']");
+        assert_eq!(every.is_ok(), namespaced, "{version} {kind}");
+        let group = version.rsplit_once('/').map_or("", |(group, _)| group);
+        let kinds = format!("{group}/{kind}");
+        let named = format!("namespaces: [default]\nkinds: ['{kinds}']");
+        assert_eq!(check_of(&object, &named), Ok(()), "{version} {kind}");
+        cluster_wide += usize::from(!namespaced);
+    }
+    assert_eq!((served().count(), cluster_wide), (76, 38));
+}
+
+fn binding(subject: &str) -> String {
+    format!(
+        "apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {{name: b, namespace: team-a}}
+subjects: [{subject}]
+"
+    )
+}
+
+fn refused_binding(subject: &str, policy: &str) -> String {
+    let offenders = check_of(&binding(subject), policy).unwrap_err();
+    let [offender] = &offenders[..] else {
+        panic!("{offenders:?}")
+    };
+    let offender = offender.strip_prefix("rbac.authorization.k8s.io/RoleBinding team-a/b ");
+    offender.unwrap().to_owned()
+}
+
+#[test]
+fn y10_a_user_that_is_a_service_account_is_narrowed_like_it() {
+    for subject in [
+        "{kind: ServiceAccount, name: root, namespace: kube-system}",
+        "{kind: User, name: 'system:serviceaccount:kube-system:root', apiGroup: rbac.authorization.k8s.io}",
+    ] {
+        for accounts in ["[]", "['team-*/*']", "[web]", "['kube-system/r*t-']"] {
+            let policy = format!("serviceAccounts: {accounts}");
+            assert_eq!(
+                refused_binding(subject, &policy),
+                "(service account kube-system/root)"
+            );
+        }
+        for policy in [
+            "namespaces: [team-a]",
+            "namespaces: [team-a]\nserviceAccounts: [root]",
+            "namespaces: [team-a]\nserviceAccounts: ['*', 'kube-system/*']",
+        ] {
+            assert_eq!(
+                refused_binding(subject, policy),
+                "(namespace of the service account kube-system/root)"
+            );
+        }
+        for policy in [
+            "",
+            "serviceAccounts: [root]",
+            "serviceAccounts: ['kube-*/*']",
+            "namespaces: [team-a, kube-system]",
+            "namespaces: [team-a]\nserviceAccounts: [kube-system/root]",
+        ] {
+            assert_eq!(check_of(&binding(subject), policy), Ok(()), "{policy}");
+        }
+    }
+    for name in ["me", "system:serviceaccount:web", "system:kube-scheduler"] {
+        let subject = format!("{{kind: User, name: '{name}'}}");
+        let none = "namespaces: [team-a]\nserviceAccounts: []";
+        assert_eq!(check_of(&binding(&subject), none), Ok(()), "{name}");
+    }
+}
+
+#[test]
+fn y10_a_group_that_accounts_are_in_needs_every_account_allowed() {
+    for group in [
+        "system:serviceaccounts",
+        "system:authenticated",
+        "system:unauthenticated",
+        "system:masters",
+    ] {
+        let subject = format!("{{kind: Group, name: '{group}'}}");
+        for accounts in ["[]", "['team-a/*']", "['*/web']", "['a*', '*a']"] {
+            assert_eq!(
+                refused_binding(&subject, &format!("serviceAccounts: {accounts}")),
+                format!("(service account */* by the group {group})")
+            );
+        }
+        assert_eq!(
+            refused_binding(&subject, "namespaces: [team-a]"),
+            format!("(namespace of the service account */* by the group {group})")
+        );
+        for policy in ["", "serviceAccounts: ['*']", "serviceAccounts: ['*/*']"] {
+            assert_eq!(check_of(&binding(&subject), policy), Ok(()), "{policy}");
+        }
+    }
+    let subject = "{kind: Group, name: developers}";
+    assert_eq!(
+        check_of(
+            &binding(subject),
+            "serviceAccounts: []\nnamespaces: [team-a]"
+        ),
+        Ok(())
+    );
+}
+
+#[test]
+fn y10_the_group_of_a_namespaces_accounts_needs_all_of_that_namespace_allowed() {
+    let subject = "{kind: Group, name: 'system:serviceaccounts:kube-system'}";
+    for accounts in [
+        "[]",
+        "['team-a/*']",
+        "['kube-system/root', 'kube-system/a*']",
+    ] {
+        assert_eq!(
+            refused_binding(subject, &format!("serviceAccounts: {accounts}")),
+            "(service account kube-system/* by the group system:serviceaccounts:kube-system)"
+        );
+    }
+    assert_eq!(
+        refused_binding(subject, "namespaces: [team-a]\nserviceAccounts: ['*']"),
+        "(namespace of the service account kube-system/* by the group system:serviceaccounts:kube-system)"
+    );
+    for policy in [
+        "serviceAccounts: ['*']",
+        "serviceAccounts: ['kube-system/*']\nnamespaces: [team-a, kube-*]",
+    ] {
+        assert_eq!(check_of(&binding(subject), policy), Ok(()), "{policy}");
+    }
+}
+
+#[test]
+fn y10_a_cluster_wide_binding_is_narrowed_too() {
+    let binding = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: b, namespace: team-a}
+subjects:
+- {kind: User, name: 'system:serviceaccount:kube-system:root'}
+- {kind: Group, name: 'system:masters'}
+";
+    let wide = "kinds: [rbac.authorization.k8s.io/ClusterRoleBinding]";
+    assert_eq!(check_of(binding, wide), Ok(()));
+    let policy = format!("{wide}\nnamespaces: [team-a]\nserviceAccounts: [kube-system/root]");
+    let name = "rbac.authorization.k8s.io/ClusterRoleBinding team-a/b";
+    assert_eq!(
+        check_of(binding, &policy).unwrap_err(),
+        [format!(
+            "{name} (service account */* by the group system:masters)"
+        )]
     );
 }
 

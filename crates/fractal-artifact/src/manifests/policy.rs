@@ -5,6 +5,7 @@
 
 mod accounts;
 mod pattern;
+mod scope;
 
 use fractal_core::fault::chain;
 use serde::Serialize;
@@ -14,50 +15,14 @@ use super::error::ManifestError;
 use super::object::Object;
 use super::warning::Warning;
 use super::yaml::{self, Scalars, YamlError};
+use accounts::Account;
 use pattern::Pattern;
+use scope::is_cluster_wide;
 
 /// Most patterns in one list.
 const PATTERNS_MAX: usize = 256;
 /// Most offenders that are listed.
 const OFFENDERS_MAX: usize = 256;
-
-/// Kinds without a namespace, by group: where namespaces are narrowed, they have to be allowed by their full name.
-const CLUSTER_SCOPED: [(&str, &str); 22] = [
-    ("", "Namespace"),
-    ("", "Node"),
-    ("", "PersistentVolume"),
-    ("admissionregistration.k8s.io", "MutatingAdmissionPolicy"),
-    (
-        "admissionregistration.k8s.io",
-        "MutatingAdmissionPolicyBinding",
-    ),
-    (
-        "admissionregistration.k8s.io",
-        "MutatingWebhookConfiguration",
-    ),
-    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
-    (
-        "admissionregistration.k8s.io",
-        "ValidatingAdmissionPolicyBinding",
-    ),
-    (
-        "admissionregistration.k8s.io",
-        "ValidatingWebhookConfiguration",
-    ),
-    ("apiextensions.k8s.io", "CustomResourceDefinition"),
-    ("apiregistration.k8s.io", "APIService"),
-    ("certificates.k8s.io", "CertificateSigningRequest"),
-    ("certificates.k8s.io", "ClusterTrustBundle"),
-    ("flowcontrol.apiserver.k8s.io", "FlowSchema"),
-    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"),
-    ("networking.k8s.io", "IngressClass"),
-    ("node.k8s.io", "RuntimeClass"),
-    ("rbac.authorization.k8s.io", "ClusterRole"),
-    ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
-    ("scheduling.k8s.io", "PriorityClass"),
-    ("storage.k8s.io", "CSIDriver"),
-    ("storage.k8s.io", "StorageClass"),
-];
 
 /// What a policy says of secrets in clear text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -160,11 +125,10 @@ impl Policy {
         let Some(namespaces) = &self.namespaces else {
             return;
         };
-        let kind = (object.group(), object.kind());
         let allowed = |namespace: &str| namespaces.iter().any(|it| it.matches(namespace));
-        let fits = match kind {
+        let fits = match (object.group(), object.kind()) {
             ("", "Namespace") => allowed(object.name()),
-            _ if CLUSTER_SCOPED.contains(&kind) => self.names_exactly(object),
+            (group, kind) if is_cluster_wide(group, kind) => self.names_exactly(object),
             _ => allowed(object.namespace().unwrap_or(default)),
         };
         if !fits {
@@ -179,15 +143,30 @@ impl Policy {
     }
 
     fn accounts(&self, object: &Object, default: &str, offenders: &mut Vec<String>) {
-        let Some(allowed) = &self.service_accounts else {
-            return;
-        };
         let namespace = object.namespace().unwrap_or(default);
-        for account in accounts::named(object, namespace) {
-            if !allowed.iter().any(|it| it.matches_account(&account)) {
-                offenders.push(format!("{} (service account {account})", object.identity()));
+        for named in accounts::named(object, namespace) {
+            if !self.allows_account(&named.account) {
+                offenders.push(format!("{} (service account {named})", object.identity()));
+            } else if named.is_subject && !self.allows_namespace_of(&named.account) {
+                offenders.push(format!(
+                    "{} (namespace of the service account {named})",
+                    object.identity()
+                ));
             }
         }
+    }
+
+    fn allows_account(&self, account: &Account) -> bool {
+        let allowed = self.service_accounts.as_deref();
+        allowed.is_none_or(|it| it.iter().any(|it| it.matches_account(account)))
+    }
+
+    /// Rights may be bound to accounts of other namespaces only where `serviceAccounts` has them by their full name.
+    fn allows_namespace_of(&self, account: &Account) -> bool {
+        let namespaces = self.namespaces.as_deref();
+        let mut accounts = self.service_accounts.iter().flatten();
+        namespaces.is_none_or(|it| it.iter().any(|it| it.matches(&account.namespace)))
+            || accounts.any(|it| it.is_full_account() && it.matches_account(account))
     }
 
     fn secrets(&self, warnings: &[Warning], offenders: &mut Vec<String>) {

@@ -2,6 +2,7 @@
 //!
 //! Pods run as one, bindings grant rights to one, and a Secret can ask for the token of one.
 //! Custom resources hand a name on to the pods they make, so the fields count anywhere in an object that is no plain data.
+//! Bindings name accounts as users and by groups too. Users and groups of another kind are none of it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,27 +18,58 @@ const DEFAULT: &str = "default";
 const FIELDS: [&str; 2] = ["serviceAccountName", "serviceAccount"];
 /// What asks for an account's token.
 const TOKEN_ANNOTATION: &str = "kubernetes.io/service-account.name";
+/// Stands for every name. A pattern with anything but stars does not match it.
+const EVERY: &str = "*";
+/// Before `namespace:name`, an account's name as a user.
+const USER: &str = "system:serviceaccount:";
+/// Before a namespace, the group of its accounts.
+const GROUP: &str = "system:serviceaccounts:";
+/// Groups that every account is in, that need no account at all, or that may act as any.
+const GROUPS: [&str; 4] = [
+    "system:serviceaccounts",
+    "system:authenticated",
+    "system:unauthenticated",
+    "system:masters",
+];
 
-/// A service account.
+/// A service account, or [`EVERY`] one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Account {
     pub(super) namespace: String,
     pub(super) name: String,
 }
 
-impl fmt::Display for Account {
+impl Account {
+    fn new(namespace: &str, name: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+}
+
+/// An account, and how an object names it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Named {
+    pub(super) account: Account,
+    /// Whether rights are bound to it, which can be done from any namespace.
+    pub(super) is_subject: bool,
+    group: Option<String>,
+}
+
+impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}/{}",
-            self.namespace.escape_debug(),
-            self.name.escape_debug()
-        )
+        let Account { namespace, name } = &self.account;
+        write!(f, "{}/{}", namespace.escape_debug(), name.escape_debug())?;
+        match &self.group {
+            Some(group) => write!(f, " by the group {}", group.escape_debug()),
+            None => Ok(()),
+        }
     }
 }
 
 /// The accounts that an object in `namespace` names.
-pub(super) fn named(object: &Object, namespace: &str) -> BTreeSet<Account> {
+pub(super) fn named(object: &Object, namespace: &str) -> BTreeSet<Named> {
     let mut found = Found {
         namespace,
         accounts: BTreeSet::new(),
@@ -63,14 +95,15 @@ pub(super) fn named(object: &Object, namespace: &str) -> BTreeSet<Account> {
 
 struct Found<'a> {
     namespace: &'a str,
-    accounts: BTreeSet<Account>,
+    accounts: BTreeSet<Named>,
 }
 
 impl Found<'_> {
     fn add(&mut self, name: &str) {
-        self.accounts.insert(Account {
-            namespace: self.namespace.to_owned(),
-            name: name.to_owned(),
+        self.accounts.insert(Named {
+            account: Account::new(self.namespace, name),
+            is_subject: false,
+            group: None,
         });
     }
 
@@ -101,16 +134,28 @@ impl Found<'_> {
     fn subjects(&mut self, binding: &Value) {
         let subjects = binding.get("subjects").and_then(Value::as_array);
         for subject in subjects.into_iter().flatten() {
-            if let ("ServiceAccount", Some(name)) = (
-                text(subject, "kind").unwrap_or_default(),
-                text(subject, "name"),
-            ) {
-                let namespace = text(subject, "namespace").unwrap_or(self.namespace);
-                self.accounts.insert(Account {
-                    namespace: namespace.to_owned(),
-                    name: name.to_owned(),
-                });
-            }
+            self.accounts.extend(bound(subject, self.namespace));
         }
     }
+}
+
+/// The account that a binding's subject is, where it is one, or every account of a group.
+fn bound(subject: &Value, namespace: &str) -> Option<Named> {
+    let name = text(subject, "name")?;
+    let kind = text(subject, "kind")?;
+    let account = match kind {
+        "ServiceAccount" => Account::new(text(subject, "namespace").unwrap_or(namespace), name),
+        "User" => {
+            let (namespace, name) = name.strip_prefix(USER)?.split_once(':')?;
+            Account::new(namespace, name)
+        }
+        "Group" if GROUPS.contains(&name) => Account::new(EVERY, EVERY),
+        "Group" => Account::new(name.strip_prefix(GROUP)?, EVERY),
+        _ => return None,
+    };
+    Some(Named {
+        account,
+        is_subject: true,
+        group: (kind == "Group").then(|| name.to_owned()),
+    })
 }

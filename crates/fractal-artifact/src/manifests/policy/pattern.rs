@@ -48,7 +48,12 @@ impl Pattern {
         matches(group, object.group()) && matches(kind, object.kind())
     }
 
-    /// `namespace/name`, or `name` in any namespace.
+    /// Whether it is one account's namespace and name.
+    pub(super) fn is_full_account(&self) -> bool {
+        self.is_literal() && self.0.contains('/')
+    }
+
+    /// `namespace/name`, or `name` in any namespace. What stands for every name is matched by stars alone.
     pub(super) fn matches_account(&self, account: &Account) -> bool {
         let (namespace, name) = self.0.split_once('/').unwrap_or((ANY, &self.0));
         matches(namespace, &account.namespace) && matches(name, &account.name)
