@@ -47,7 +47,8 @@ const PARTS: [&str; 5] = [
 /// Shortest value with one of [`PREFIXES`] that is a secret, in bytes.
 const PREFIXED_MIN: usize = 20;
 
-/// Whether a parameter looks like a secret in clear text.
+/// Whether a parameter looks like a secret in clear text: by its name, or by the form of its value. Empty values are none.
+#[must_use]
 pub fn looks_secret(name: &str, value: &str) -> bool {
     if value.trim().is_empty() {
         return false;
