@@ -27,7 +27,7 @@ pub use lint::{Finding, Level, lint, unused_parameters};
 pub use object::{ANNOTATIONS_MAX, Identity, OBJECT_MAX, Object};
 pub use order::apply_order;
 pub use overlay::{Overlay, Provenance};
-pub use parameters::{PARAMETERS_BYTES_MAX, PARAMETERS_MAX};
+pub use parameters::{PARAMETERS_BYTES_MAX, PARAMETERS_MAX, environments};
 pub use policy::{CleartextSecrets, Policy};
 pub use render::{Rendered, Request, Sources, render};
 pub use secrets::looks_secret;

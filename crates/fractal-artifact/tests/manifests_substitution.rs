@@ -10,7 +10,7 @@
 mod bundle;
 
 use bundle::{Bundle, overlay, parameters};
-use fractal_artifact::manifests::{ManifestError, Rendered, Warning};
+use fractal_artifact::manifests::{ManifestError, Rendered, Warning, environments};
 use fractal_core::Fault;
 use serde_json::{Value, json};
 
@@ -353,4 +353,23 @@ fn substitution_comes_before_the_overlay() {
     assert_eq!(spec["replicas"], 2);
     assert_eq!(spec["template"]["spec"]["containers"][0]["image"], "b:2");
     assert_eq!(rendered.provenance[0].replaced, Some(json!("a:1")));
+}
+
+#[test]
+fn environments_are_those_of_the_file_each_once_in_its_order() {
+    let of = |text: &str| environments(("fractal-parameters.yml", text));
+    let file =
+        "environments:\n- name: prod\n- {name: dev, parameters: {A: b}}\n- name: 1\n- name: prod\n";
+    assert_eq!(of(file).unwrap(), ["prod", "dev", "1"]);
+    assert_eq!(of("environments: []").unwrap(), Vec::<String>::new());
+    for (text, reason) in [
+        ("", "EnvironmentParameters"),
+        ("environments: {}", "EnvironmentParameters"),
+        ("environments:\n- name: [", "YamlSyntax"),
+        (&"#".repeat(256 * 1024 + 1), "YamlBudget"),
+    ] {
+        let error = of(text).unwrap_err();
+        assert_eq!(error.file(), Some("fractal-parameters.yml"));
+        assert_eq!(Fault::from(error).reason.as_str(), reason);
+    }
 }

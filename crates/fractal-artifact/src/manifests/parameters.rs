@@ -1,5 +1,7 @@
 //! The parameters file: one entry of values for each environment.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::error::{EnvironmentProblem, ManifestError};
@@ -9,6 +11,18 @@ use super::yaml::{self, Scalars};
 pub const PARAMETERS_BYTES_MAX: usize = 256 * 1024;
 /// Most parameters of one environment.
 pub const PARAMETERS_MAX: usize = 256;
+
+/// The environments that a parameters file, name and text, has an entry for: each once, in the file's order.
+///
+/// # Errors
+/// Where the file cannot be read: no YAML, beyond a limit, or of another form.
+pub fn environments(parameters: (&str, &str)) -> Result<Vec<String>, ManifestError> {
+    let (file, text) = parameters;
+    let parameters = Parameters::parse(file, text)?;
+    let mut seen = BTreeSet::new();
+    let names = parameters.entries.into_iter().map(|it| it.environment);
+    Ok(names.filter(|name| seen.insert(name.clone())).collect())
+}
 
 /// A parameters file that has been read. Every value is the text that is written there.
 pub(super) struct Parameters<'a> {
