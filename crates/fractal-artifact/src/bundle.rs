@@ -2,7 +2,7 @@
 //!
 //! [`BundleScanner`] reads a tar in one forward pass and keeps its YAML files in memory; nothing is ever unpacked to disk.
 //! Readers of tar differ in which of several names or sizes they believe, so an archive in which two of them could is
-//! refused whole. [`deployment`] and [`parameters`] pick the files that the contract names; [`bundle_tar`] writes a tar.
+//! refused whole. [`components`], [`deployment`] and [`parameters`] find the files that the contract names; [`bundle_tar`] writes a tar.
 //!
 //! What the YAML means is not judged here, only that it is UTF-8.
 //!
@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 pub use entry::EntryKind;
 pub use error::BundleError;
-pub use lookup::{BundleFile, deployment, parameters};
+pub use lookup::{BundleFile, components, deployment, parameters, unread};
 pub use scan::BundleScanner;
 pub use write::bundle_tar;
 

@@ -5,7 +5,7 @@
 mod blocks;
 
 use blocks::{file, folder, tar};
-use fractal_artifact::bundle::{deployment, parameters};
+use fractal_artifact::bundle::{components, deployment, parameters, unread};
 use fractal_artifact::{BundleError, BundleFiles, BundleScanner};
 use fractal_core::{Class, Fault};
 
@@ -124,4 +124,32 @@ fn z17_two_spellings_of_one_file_are_refused() {
         assert_eq!(parameters(&bundle(&[name])).unwrap().unwrap().0, name);
     }
     assert_eq!(parameters(&bundle(&["web-fdeploy.yaml"])), Ok(None));
+}
+
+#[test]
+fn components_are_told_by_whole_names_at_the_top() {
+    let files = bundle(&[
+        "api-fdeploy.yaml",
+        "api-worker-fdeploy.yml",
+        "api-worker-fdeploy.yaml",
+        "-fdeploy.yaml",
+        "deep/mail-fdeploy.yaml",
+        "deep/fractal-parameters.yml",
+        "web.yaml",
+        "fractal-parameters.yml",
+        "fractal-parameters.yaml",
+    ]);
+    let found: Vec<&str> = components(&files).collect();
+    assert_eq!(found, ["api", "api-worker"]);
+    let rest: Vec<&str> = unread(&files).collect();
+    assert_eq!(
+        rest,
+        [
+            "-fdeploy.yaml",
+            "deep/fractal-parameters.yml",
+            "deep/mail-fdeploy.yaml",
+            "web.yaml"
+        ]
+    );
+    assert_eq!(components(&bundle(&[])).count(), 0);
 }

@@ -1,5 +1,6 @@
 //! The files that the contract names: a component's manifest and the parameters.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::BundleFiles;
@@ -38,6 +39,31 @@ pub fn parameters(files: &BundleFiles) -> Result<Option<BundleFile<'_>>, BundleE
     either(files, PARAMETERS)
 }
 
+/// The ids of the components that have a manifest: sorted, each once.
+pub fn components(files: &BundleFiles) -> impl Iterator<Item = &str> {
+    let ids: BTreeSet<&str> = files.keys().filter_map(|name| id(name)).collect();
+    ids.into_iter()
+}
+
+/// The files that the contract does not name: no component's manifest, and no parameters.
+pub fn unread(files: &BundleFiles) -> impl Iterator<Item = &str> {
+    let names = files.keys().map(|name| &**name);
+    names.filter(|name| id(name).is_none() && plain(name) != Some(PARAMETERS))
+}
+
+/// The component whose manifest has this name.
+fn id(name: &str) -> Option<&str> {
+    let id = plain(name)?.strip_suffix(DEPLOYMENT)?;
+    (!id.is_empty() && !id.contains('/')).then_some(id)
+}
+
+/// A file's name without its extension.
+fn plain(name: &str) -> Option<&str> {
+    EXTENSIONS
+        .iter()
+        .find_map(|extension| name.strip_suffix(extension))
+}
+
 fn either<'a>(files: &'a BundleFiles, stem: &str) -> Result<Option<BundleFile<'a>>, BundleError> {
     let [yaml, yml] =
         EXTENSIONS.map(|extension| files.get_key_value(&*format!("{stem}{extension}")));
@@ -62,31 +88,22 @@ fn near(files: &BundleFiles, component: &str) -> String {
 }
 
 fn hint(name: &str, component: &str) -> Option<&'static str> {
-    let stem = |name: &str| {
-        let plain = EXTENSIONS
-            .iter()
-            .find_map(|extension| name.strip_suffix(extension))?;
-        Some(plain.strip_suffix(DEPLOYMENT)?.to_owned())
-    };
     let same = |id: &str| id.to_lowercase() == component.to_lowercase();
     if name.contains('/') {
-        let id = stem(file_name(name))?;
-        return same(&id).then_some("is in a folder, it belongs directly into `.fractal/`");
+        return same(id(file_name(name))?)
+            .then_some("is in a folder, it belongs directly into `.fractal/`");
     }
-    let Some(id) = stem(name) else {
-        let plain = EXTENSIONS
-            .iter()
-            .find_map(|extension| name.strip_suffix(extension))?;
-        return same(plain).then_some("lacks `-fdeploy` in its name");
+    let Some(id) = id(name) else {
+        return same(plain(name)?).then_some("lacks `-fdeploy` in its name");
     };
-    if same(&id) {
+    if same(id) {
         return Some("differs in upper and lower case");
     }
     let alike = |long: &str, short: &str| {
         long.strip_prefix(short)
             .is_some_and(|rest| rest.starts_with(['-', '_', '.']))
     };
-    (alike(&id, component) || alike(component, &id))
+    (alike(id, component) || alike(component, id))
         .then_some("belongs to another component whose id only begins alike")
 }
 
