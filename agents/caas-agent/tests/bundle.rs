@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 #[path = "support/published.rs"]
+#[expect(dead_code, reason = "this file pushes bundles in ways of its own")]
 mod published;
 #[cfg(test)]
 #[path = "support/rig.rs"]

@@ -113,7 +113,7 @@ rules: []
         let mut orders = under(of(&rig, &format!("{DEPLOYMENT}---{MAP}"), ""), &policy);
         orders.ready(&rig.agent).await;
         // A policy that is narrowed later stops changes and takes nothing away.
-        let before = rig.versions("deployments,configmaps").await;
+        let before = rig.settled("deployments,configmaps").await;
         orders = under(orders, "kinds: []");
         let report = orders.pass(&rig.agent).await;
         assert_eq!(fault(&report).reason.as_str(), "PolicyDenied");

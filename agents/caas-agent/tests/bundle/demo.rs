@@ -168,7 +168,7 @@ async fn a_bundle_is_read_however_it_was_packed() {
 }
 
 async fn versions(rig: &Rig, of: &str) -> std::collections::BTreeMap<String, String> {
-    let mut versions = rig.versions(KINDS).await;
+    let mut versions = rig.settled(KINDS).await;
     versions.retain(|id, _| id.rsplit('/').next().unwrap().starts_with(of));
     versions
 }

@@ -104,7 +104,7 @@ async fn a_hand_edit_is_shown_before_it_is_taken_back() {
     let orders = running(&rig).await;
     rig.kubectl(&["scale", "deployment", "orders", "--replicas=5"])
         .await;
-    let before = rig.versions(KINDS).await;
+    let before = rig.settled(KINDS).await;
     let preview = orders.preview(&rig.agent).await.unwrap();
     let [step] = &preview.now[..] else {
         panic!("{preview:?}")

@@ -105,7 +105,7 @@ async fn a_field_that_another_manager_applied_is_a_conflict_that_names_it() {
         it["status"]["readyReplicas"] == 7
     })
     .await;
-    let before = rig.versions(KINDS).await;
+    let before = rig.settled(KINDS).await;
     let mark = rig.mark();
     for _ in 0..2 {
         let report = orders.pass(&rig.agent).await;
@@ -138,7 +138,7 @@ async fn a_conflict_anywhere_stops_every_write() {
         "spec": { "ports": [{ "port": 8080, "protocol": "TCP", "targetPort": 1 }] },
     });
     apply_as(&rig, "gitops-tool", &ports).await;
-    let before = rig.versions(KINDS).await;
+    let before = rig.settled(KINDS).await;
     orders.set(json!({ "port": 8080, "replicas": 1, "serviceAccount": true }));
     let report = orders.pass(&rig.agent).await;
     assert_eq!(fault(&report).reason.as_str(), "FieldConflict");

@@ -89,7 +89,7 @@ async fn an_object_of_another_component_is_named_with_its_owner() {
     let rig = Rig::start("siblings").await;
     let mut first = rig.workload("orders", json!({ "port": 8080 }));
     first.ready(&rig.agent).await;
-    let before = rig.versions(KINDS).await;
+    let before = rig.settled(KINDS).await;
     let mut second = rig.workload("orders", json!({ "port": 9090, "replicas": 3 }));
     second.owner.component.live_system = "Personal/suite/another".parse().unwrap();
     let report = second.pass(&rig.agent).await;
@@ -114,7 +114,7 @@ async fn an_inventory_that_is_not_ours_is_refused() {
     let name = format!("fractal-{}", orders.owner.component.hash());
     rig.kubectl(&["create", "configmap", &name, "--from-literal=objects=[]"])
         .await;
-    let before = rig.versions(KINDS).await;
+    let before = rig.settled(KINDS).await;
     let report = orders.pass(&rig.agent).await;
     let refusal = fault(&report);
     assert_eq!(refusal.reason.as_str(), "OwnedByOther");
@@ -132,7 +132,7 @@ async fn an_inventory_that_cannot_be_read_stops_the_component() {
     let nonsense = r#"[{"op":"replace","path":"/data/objects.json","value":"not a list"}]"#;
     rig.kubectl(&["patch", "configmap", &name, "--type=json", "-p", nonsense])
         .await;
-    let before = rig.versions(KINDS).await;
+    let before = rig.settled(KINDS).await;
     let report = orders.pass(&rig.agent).await;
     let refusal = fault(&report);
     assert_eq!(refusal.reason.as_str(), "InventoryUnreadable");

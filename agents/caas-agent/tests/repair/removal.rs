@@ -55,7 +55,7 @@ async fn nothing_of_ours_is_left_and_nothing_else_is_touched() {
     .await;
     // A Service's slices follow the pods it finds: those of ours come and go with them.
     let follows = |it: &String| it.starts_with("EndpointSlice/neighbour-");
-    let mut before = rig.versions(ALL).await;
+    let mut before = rig.settled(ALL).await;
     before.retain(|it, _| !follows(it));
 
     let mut orders = rig.workload(

@@ -1,7 +1,5 @@
 //! A real registry, and artifacts in it: images by our own client, bundles by `tar` and `oras` as developers push them.
 
-#![allow(dead_code, reason = "each file of tests needs part of it")]
-
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;

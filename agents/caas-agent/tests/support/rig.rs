@@ -1,21 +1,26 @@
-//! An agent with the documented role in a namespace of a real control plane, and passes by hand.
+//! An agent with the documented role in a namespace of a real control plane.
 
 #![allow(dead_code, reason = "each file of tests needs part of it")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use caas_agent::{Config, Kubernetes, Memo, Place, Spark};
-use fractal_core::artifact::{BundleFacts, Descriptor, Digest, Facts, ImageFacts, Reference};
+use caas_agent::{Config, Kubernetes, Spark};
 use fractal_core::contract::{ComponentKey, Environment, EnvironmentId, Params, wire};
-use fractal_core::reconcile::{
-    Artifact, Consent, Goal, Inputs, Journal, NoContent, NoteError, Owner, PassReport, Preview,
-    Record, Release, Rollout, Task, preview, reconcile,
-};
+use fractal_core::reconcile::{Consent, End, Inputs, Owner, Record, Rollout};
 use fractal_testkit::cluster::{AuditEvent, Cluster};
 use serde_json::{Value, json};
+
+#[path = "rig/component.rs"]
+mod component;
+#[path = "rig/releases.rs"]
+mod releases;
+
+#[allow(unused_imports, reason = "each file of tests needs part of it")]
+pub(crate) use component::{Component, Report, fault};
+#[allow(unused_imports, reason = "each file of tests needs part of it")]
+pub(crate) use releases::{bundle, image};
 
 /// The offer type of workloads.
 pub(crate) const WORKLOAD: &str = "CustomWorkloads.CaaS.KubernetesWorkload";
@@ -176,6 +181,21 @@ impl Rig {
             .collect()
     }
 
+    /// The same, once controllers have written down what they had to: two looks a moment apart show the same.
+    pub(crate) async fn settled(&self, kinds: &str) -> BTreeMap<String, String> {
+        let began = Instant::now();
+        let mut last = self.versions(kinds).await;
+        loop {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            let versions = self.versions(kinds).await;
+            if versions == last {
+                return versions;
+            }
+            assert!(began.elapsed() < PATIENCE, "{last:?} and {versions:?}");
+            last = versions;
+        }
+    }
+
     /// Every state that objects of a collection have had since a resource version, as the API server remembers them.
     pub(crate) async fn history(&self, collection: &str, since: &str) -> Vec<Value> {
         let path = format!("{collection}?watch=true&resourceVersion={since}&timeoutSeconds=1");
@@ -193,11 +213,11 @@ impl Rig {
 
     /// Three more passes: each finds everything as wanted, no resource version moves, and the API server notes no write.
     pub(crate) async fn stays(&self, component: &mut Component, kinds: &str) {
-        let before = self.versions(kinds).await;
+        let before = self.settled(kinds).await;
         let mark = self.mark();
         for _ in 0..3 {
             let report = component.pass(&self.agent).await;
-            let ready = matches!(report.end, fractal_core::reconcile::End::Ready(_));
+            let ready = matches!(report.end, End::Ready(_));
             assert!(
                 ready && report.steps.is_empty(),
                 "{:?}: {:?}",
@@ -341,132 +361,6 @@ impl Rig {
     }
 }
 
-/// A component, with what an agent remembers of it.
-pub(crate) struct Component {
-    pub(crate) inputs: Inputs,
-    pub(crate) owner: Owner,
-    pub(crate) config: Config,
-    pub(crate) rollout: Rollout,
-    pub(crate) record: Record<Place, Memo>,
-    pub(crate) consent: Consent,
-}
-
-pub(crate) type Report = PassReport<Place, Memo>;
-
-impl Component {
-    /// Sets parameters anew.
-    pub(crate) fn set(&mut self, parameters: Value) {
-        self.inputs.parameters = serde_json::from_value(parameters).unwrap();
-    }
-
-    /// One pass towards being there.
-    pub(crate) async fn pass(&mut self, agent: &Kubernetes) -> Report {
-        let goal = Goal::Present {
-            inputs: &self.inputs,
-            rollout: &self.rollout,
-        };
-        let report = run(
-            agent,
-            &self.owner,
-            &self.config,
-            goal,
-            self.record.clone(),
-            self.consent.clone(),
-        )
-        .await;
-        self.record = report.record.clone();
-        report
-    }
-
-    /// One pass towards being gone.
-    pub(crate) async fn remove(&mut self, agent: &Kubernetes) -> Report {
-        let report = run(
-            agent,
-            &self.owner,
-            &self.config,
-            Goal::Absent,
-            self.record.clone(),
-            self.consent.clone(),
-        )
-        .await;
-        self.record = report.record.clone();
-        report
-    }
-
-    /// Passes until `done` says so of one; panics with the last one's end where it never does.
-    pub(crate) async fn until(
-        &mut self,
-        agent: &Kubernetes,
-        done: impl Fn(&Report) -> bool,
-    ) -> Report {
-        let began = std::time::Instant::now();
-        loop {
-            let report = self.pass(agent).await;
-            if done(&report) {
-                return report;
-            }
-            let hopeless = matches!(&report.end, fractal_core::reconcile::End::Fault(fault) if fault.class == fractal_core::Class::Terminal);
-            assert!(!hopeless, "{:?} after {:?}", report.end, report.steps);
-            assert!(
-                began.elapsed().as_secs() < 60,
-                "{:?} after {:?}",
-                report.end,
-                report.steps
-            );
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        }
-    }
-
-    /// Passes until it runs.
-    pub(crate) async fn ready(&mut self, agent: &Kubernetes) -> Report {
-        self.until(agent, |report| {
-            matches!(report.end, fractal_core::reconcile::End::Ready(_))
-        })
-        .await
-    }
-
-    /// Passes until nothing is left.
-    pub(crate) async fn gone(&mut self, agent: &Kubernetes) {
-        let began = std::time::Instant::now();
-        loop {
-            let report = self.remove(agent).await;
-            if report.end == fractal_core::reconcile::End::Absent {
-                return;
-            }
-            assert!(
-                began.elapsed().as_secs() < 60,
-                "{:?} after {:?}",
-                report.end,
-                report.steps
-            );
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        }
-    }
-
-    pub(crate) async fn preview(&self, agent: &Kubernetes) -> Result<Preview, fractal_core::Fault> {
-        let goal = Goal::Present {
-            inputs: &self.inputs,
-            rollout: &self.rollout,
-        };
-        let task = Task {
-            owner: &self.owner,
-            config: &self.config,
-            goal,
-            record: self.record.clone(),
-            consent: Consent::Withheld,
-        };
-        Box::pin(preview(agent, &task)).await
-    }
-}
-
-/// The fault a pass ended with.
-pub(crate) fn fault(report: &Report) -> &fractal_core::Fault {
-    match &report.end {
-        fractal_core::reconcile::End::Fault(fault) => fault,
-        end => panic!("no fault: {end:?} after {:?}", report.steps),
-    }
-}
-
 /// `Kind/name` of an object.
 pub(crate) fn id(object: &Value) -> String {
     format!(
@@ -482,37 +376,6 @@ pub(crate) fn text(object: &Value, pointer: &str) -> String {
     text.unwrap_or_default().to_owned()
 }
 
-async fn run(
-    agent: &Kubernetes,
-    owner: &Owner,
-    config: &Config,
-    goal: Goal<'_>,
-    record: Record<Place, Memo>,
-    consent: Consent,
-) -> Report {
-    let task = Task {
-        owner,
-        config,
-        goal,
-        record,
-        consent,
-    };
-    Box::pin(reconcile(agent, task, &mut Memory, &NoContent)).await
-}
-
-/// A journal that always takes notes: what it is told is in the report too.
-struct Memory;
-
-impl Journal<Place, Memo> for Memory {
-    async fn note(&mut self, _: &Record<Place, Memo>) -> Result<(), NoteError> {
-        Ok(())
-    }
-
-    fn stopping(&self) -> bool {
-        false
-    }
-}
-
 /// The agent as its kubeconfig lets it in.
 pub(crate) async fn agent(kubeconfig: &Path, namespace: &str) -> Kubernetes {
     Kubernetes::new(client(kubeconfig).await, namespace)
@@ -525,46 +388,6 @@ pub(crate) async fn client(kubeconfig: &Path) -> kube::Client {
         .await
         .unwrap();
     kube::Client::try_from(config).unwrap()
-}
-
-pub(crate) fn image(reference: &str) -> Release {
-    let digest = Digest::sha256(reference);
-    let facts = ImageFacts {
-        manifest: digest.clone(),
-        architecture: "amd64".into(),
-        size: 1,
-    };
-    Release {
-        parameter: "artifactUri",
-        artifact: artifact(reference, digest),
-        facts: Arc::new(Facts::Image(facts)),
-    }
-}
-
-pub(crate) fn bundle(files: &[(&str, &str)]) -> Release {
-    let all: String = files
-        .iter()
-        .map(|(name, text)| format!("{name}\n{text}\n"))
-        .collect();
-    let digest = Digest::sha256(&all);
-    let layer: Descriptor = serde_json::from_value(json!({
-        "mediaType": "application/vnd.fractal.workload-manifests.v1+tar", "digest": digest.to_string(), "size": all.len(),
-    }))
-    .unwrap();
-    let files = files
-        .iter()
-        .map(|(name, text)| ((*name).into(), Arc::from(*text)))
-        .collect();
-    Release {
-        parameter: "manifestUri",
-        artifact: artifact("registry.test/manifests:1", digest),
-        facts: Arc::new(Facts::Bundle(BundleFacts { layer, files })),
-    }
-}
-
-fn artifact(reference: &str, digest: Digest) -> Artifact {
-    let reference: Reference = reference.parse().unwrap();
-    Artifact { reference, digest }
 }
 
 async fn apply(cluster: &Cluster, namespace: &str, yaml: &str) {
