@@ -28,8 +28,8 @@ pub(crate) const HANDOVER: &str = "fractal-caas-agent-handover";
 const PAGE: usize = 500;
 /// Longest answer to any call, connecting included.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// Lines and bytes read of a failing container's log.
-const LOG: (u32, u32) = (20, 4096);
+/// Lines read of a failing container's log, bytes read at most, and characters shown of their end.
+const LOG: (u32, u32, usize) = (20, 256 * 1024, 1500);
 
 /// The calls.
 #[derive(Clone)]
@@ -169,7 +169,7 @@ impl Api {
         container: &str,
         previous: bool,
     ) -> Result<String, Error> {
-        let (lines, bytes) = LOG;
+        let (lines, bytes, shown) = LOG;
         let path = Path::of(&Resource::pods(), Some(namespace))
             .object(pod)
             .below("log")
@@ -179,7 +179,9 @@ impl Api {
             .with("previous", if previous { "true" } else { "false" });
         let request = request(&path, Method::GET, None)?;
         let log = self.within("get", &path, self.answer(request)).await?;
-        Ok(String::from_utf8_lossy(&log).into_owned())
+        let log = String::from_utf8_lossy(&log);
+        let from = log.chars().count().saturating_sub(shown);
+        Ok(log.chars().skip(from).collect())
     }
 
     /// Whether the agent may do something, as the API server sees it.
@@ -208,7 +210,7 @@ impl Api {
     pub(crate) async fn document(&self, path: &str) -> Result<Option<Value>, Error> {
         let path = Path::raw(path);
         match self.call("get", &path, Method::GET, None).await {
-            Err(Error::Call(failure)) if failure.is_not_found() => Ok(None),
+            Err(Error::Call(failure)) if failure.is_unserved() => Ok(None),
             other => other.map(Some),
         }
     }

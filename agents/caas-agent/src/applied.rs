@@ -1,11 +1,12 @@
 //! An object as it is sent to the API server: in its namespace, with our marks.
 
-use fractal_core::reconcile::Owner;
+use fractal_core::reconcile::At;
 use serde_json::Value;
 
 use crate::desired::Wanted;
 use crate::inventory::Entry;
 use crate::marks;
+use crate::place::{Memo, Place};
 
 /// Ways to a pod's specification in Kubernetes' own kinds.
 const PODS: [&str; 3] = [
@@ -15,7 +16,7 @@ const PODS: [&str; 3] = [
 ];
 
 /// The object as it is applied.
-pub(crate) fn applied(wanted: &Wanted, entry: &Entry, owner: &Owner) -> Value {
+pub(crate) fn applied(wanted: &Wanted, entry: &Entry, at: &At<Place, Memo>) -> Value {
     let mut object = wanted.object.clone();
     if let (Some(namespace), Some(metadata)) = (
         &entry.namespace,
@@ -28,7 +29,7 @@ pub(crate) fn applied(wanted: &Wanted, entry: &Entry, owner: &Owner) -> Value {
     }
     marks::mark(
         &mut object,
-        owner,
+        (&at.owner, &at.place),
         wanted.digest.as_ref(),
         wanted.run.as_ref(),
     );

@@ -1,6 +1,7 @@
 //! An object as it is, against what applying would make of it.
 
 use fractal_core::artifact::Digest;
+use fractal_artifact::manifests::looks_secret;
 use serde_json::{Map, Value};
 
 use crate::api::MANAGER;
@@ -31,7 +32,7 @@ pub(crate) fn changes(live: &Value, dry: &Value) -> Vec<Change> {
         }
         let path = Path {
             text: key.clone(),
-            secret: secret && (key == "data" || key == "stringData"),
+            secret: secret && (key == "data" || key == "metadata"),
         };
         compare(&path, live.get(&key), dry.get(&key), &mut changes);
     }
@@ -129,6 +130,15 @@ impl Path {
         }
     }
 
+    /// Whether the last name on the way is a secret's: of `env[DB_PASSWORD].value` the variable's.
+    fn looks_secret(&self, value: &Value) -> bool {
+        let way = self.text.strip_suffix(".value").unwrap_or(&self.text);
+        let name = way.rsplit(['.', '[']).next().unwrap_or_default();
+        let name = name.trim_end_matches(']');
+        let last_applied = name.contains("last-applied-configuration");
+        last_applied || looks_secret(name, value.as_str().unwrap_or_default())
+    }
+
     fn item(&self, index: usize, item: Option<&Value>) -> Self {
         let name = item
             .and_then(|item| item.get("name"))
@@ -188,9 +198,9 @@ fn keys(a: &Value, b: &Value) -> Vec<String> {
     all
 }
 
-/// A value as people see it: what a Secret holds never.
+/// A value as people see it: what a Secret holds never, nor what is called like a secret.
 fn shown(path: &Path, value: &Value) -> String {
-    if path.secret {
+    if path.secret || path.looks_secret(value) {
         return "<secret>".to_owned();
     }
     let text = value.to_string();

@@ -2,17 +2,17 @@
 
 use fractal_artifact::bundle::deployment;
 use fractal_artifact::manifests::{
-    Match, Object, Overlay, Rendered, Request, Sources, apply_order, render,
+    Match, Object, Overlay, Rendered, Request, Sources, Warning, apply_order, render,
 };
 use fractal_core::artifact::{BundleFacts, Digest, Facts};
 use fractal_core::reconcile::{Inputs, Notice, Rollout};
 use fractal_core::{Fingerprint, Reason};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::api::Resource;
 use crate::config::Config;
 use crate::error::Error;
-use crate::inventory::Entry;
+use crate::inventory::{self, Entry};
 use crate::needs::{ARTIFACT, BUNDLE, SPARK_JOB};
 use crate::place::Place;
 
@@ -31,6 +31,22 @@ pub struct Desired {
     pub notices: Vec<Notice>,
     /// Kinds that the objects themselves define.
     pub(crate) defines: Vec<Resource>,
+}
+
+impl Desired {
+    /// Whether it holds an autoscaler of this workload.
+    pub(crate) fn scales(&self, kind: &str, name: &str) -> bool {
+        self.wanted
+            .iter()
+            .any(|wanted| scales(&wanted.object, kind, name))
+    }
+}
+
+/// Whether an object is an autoscaler of this workload: a HorizontalPodAutoscaler, or KEDA's ScaledObject.
+pub(crate) fn scales(object: &Value, kind: &str, name: &str) -> bool {
+    let target = object.pointer("/spec/scaleTargetRef");
+    let text = |key| target.and_then(|target| target.get(key)?.as_str());
+    text("name") == Some(name) && text("kind").unwrap_or("Deployment") == kind
 }
 
 /// One object wanted, without our marks.
@@ -56,6 +72,7 @@ pub(crate) fn desired(
 ) -> Result<Desired, Error> {
     if inputs.offer.as_str() == SPARK_JOB {
         let objects = spark::objects(&config.spark, place, inputs, rollout)?;
+        allowed(config, place, &objects, &[])?;
         let mut desired = staged(place, objects, None, Vec::new())?;
         // A better renderer or another agent's image must not start finished jobs anew.
         let run = spark_run(inputs, rollout)?;
@@ -73,15 +90,14 @@ pub(crate) fn desired(
     match rollout.of(BUNDLE).map(|release| &*release.facts) {
         None => {
             let objects = workload::objects(place, inputs, &overlay)?;
+            allowed(config, place, &objects, &[])?;
             let name = place.component.as_str();
             let notices = notices::of_workload(&inputs.parameters);
             staged(place, objects, digest.map(|it| (it, name)), notices)
         }
         Some(Facts::Bundle(bundle)) => {
             let rendered = rendered(config, inputs, bundle, &overlay)?;
-            if let Some(policy) = &config.policy {
-                policy.check(&rendered.objects, &place.namespace, &rendered.warnings)?;
-            }
+            allowed(config, place, &rendered.objects, &rendered.warnings)?;
             let notices = notices::of_bundle(&rendered, &overlay);
             let name = match &rendered.workload {
                 Match::Applied(identity) => identity.name.clone(),
@@ -96,6 +112,19 @@ pub(crate) fn desired(
             )
         }
         Some(_) => Err(Error::Unplanned),
+    }
+}
+
+/// Holds the operator's policy against everything of a component, whoever wrote it.
+fn allowed(
+    config: &Config,
+    place: &Place,
+    objects: &[Object],
+    warnings: &[Warning],
+) -> Result<(), Error> {
+    match &config.policy {
+        Some(policy) => Ok(policy.check(objects, &place.namespace, warnings)?),
+        None => Ok(()),
     }
 }
 
@@ -160,6 +189,11 @@ fn staged(
 fn distinct(wanted: &[Wanted]) -> Result<(), Error> {
     let mut entries: Vec<&Entry> = wanted.iter().map(|wanted| &wanted.entry).collect();
     entries.sort();
+    if let Some(ours) = entries.iter().find(|entry| inventory::is_name(entry)) {
+        return Err(Error::Inventory {
+            object: ours.to_string(),
+        });
+    }
     let twice = entries.windows(2).find_map(|pair| match pair {
         [first, second] if first == second => Some(first.to_string()),
         _ => None,
@@ -201,13 +235,46 @@ fn one(
 
 /// Without what only the cluster writes: manifests that were exported from one bring it along.
 fn sent(mut object: Value) -> Value {
-    if let Some(object) = object.as_object_mut() {
-        object.remove("status");
-        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.remove("creationTimestamp");
+    let is_secret = object.get("kind").and_then(Value::as_str) == Some("Secret");
+    let Some(map) = object.as_object_mut() else {
+        return object;
+    };
+    map.remove("status");
+    if is_secret {
+        fold_string_data(map);
+    }
+    if let Some(metadata) = map.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("creationTimestamp");
+        if let Some(notes) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            notes.retain(|key, _| !CLUSTERS_OWN.contains(&key.as_str()));
         }
     }
     object
+}
+
+/// Annotations that the cluster or another client keeps for itself.
+const CLUSTERS_OWN: [&str; 2] = [
+    "deployment.kubernetes.io/revision",
+    "kubectl.kubernetes.io/last-applied-configuration",
+];
+
+/// `stringData` is only ever added to `data` by the API server: a key that is dropped from it would stay.
+fn fold_string_data(secret: &mut Map<String, Value>) {
+    let Some(Value::Object(texts)) = secret.remove("stringData") else {
+        return;
+    };
+    let data = secret.entry("data").or_insert_with(|| Value::Object(Map::new()));
+    let Some(data) = data.as_object_mut() else {
+        return;
+    };
+    for (key, value) in texts {
+        let value = match value {
+            Value::String(text) => env::base64(&text).into(),
+            // Refused by the API server, which says what it must be.
+            other => other,
+        };
+        data.insert(key, value);
+    }
 }
 
 /// What a Spark job runs: its wheel, and all it was asked for but how long it stays.
@@ -218,14 +285,15 @@ fn spark_run(inputs: &Inputs, rollout: &Rollout) -> Result<Fingerprint, Error> {
     Fingerprint::of(&covered).map_err(|_| Error::Unplanned)
 }
 
-/// How long work stays once it is done says nothing of what it is.
+/// What work is: its labels, and how long it stays once it is done, say nothing of it.
 fn without_ttl(object: &Value) -> Value {
-    let mut object = object.clone();
-    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
-        spec.remove("timeToLiveSeconds");
-        spec.remove("ttlSecondsAfterFinished");
+    let mut spec = object.get("spec").cloned().unwrap_or_default();
+    if let Some(spec) = spec.as_object_mut() {
+        for key in ["timeToLiveSeconds", "ttlSecondsAfterFinished", "suspend"] {
+            spec.remove(key);
+        }
     }
-    object
+    spec
 }
 
 /// Work that ends. Deleting what is finished, as a TTL does, must not start it again.

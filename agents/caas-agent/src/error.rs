@@ -50,6 +50,12 @@ pub enum Error {
         /// Which.
         object: String,
     },
+    /// A bundle holds what only the agent writes.
+    #[error("{object} is named like an inventory of this agent's")]
+    Inventory {
+        /// Which.
+        object: String,
+    },
     /// The component is built from a Git repository.
     #[error("the component names a Git repository as its source")]
     GitSource {
@@ -107,6 +113,9 @@ pub enum Error {
         /// The API server's words.
         why: String,
     },
+    /// What answers is no API server.
+    #[error("what answers is no Kubernetes API server: it serves no list of API groups")]
+    NoApiServer,
     /// A step was handed something it was not planned for.
     #[error("a step does not fit what is desired")]
     Unplanned,
@@ -133,6 +142,8 @@ impl From<Error> for Fault {
                 .next("keep one of the two"),
             Error::ObjectTwice { .. } => Self::terminal(Reason::new("BundleObject"), text)
                 .next("keep one of the two"),
+            Error::Inventory { .. } => Self::terminal(Reason::new("BundleObject"), text)
+                .next("give it another name"),
             Error::GitSource { parameter } => Self::terminal(Reason::new("GitSourceUnsupported"), text)
                 .at(format!("parameters.{parameter}"))
                 .because("agents run published artifacts, they build nothing")
@@ -158,11 +169,13 @@ impl From<Error> for Fault {
             Error::KindUnknown { .. } => Self::blocked(Reason::new("KindUnknown"), text)
                 .next("install the operator that brings it, or ship its CustomResourceDefinition in the bundle"),
             Error::NamespaceMissing(name) => Self::blocked(Reason::new("NamespaceMissing"), text)
-                .next(format!("create it (kubectl create namespace {name}), or ship it in the bundle")),
+                .next(format!("create the namespace `{}`, or ship it in the bundle", name.escape_debug())),
             Error::NamespaceTerminating(_) => Self::blocked(Reason::new("NamespaceMissing"), text)
                 .next("wait until it is gone, then create it again"),
             Error::Immutable { .. } => Self::blocked(Reason::new("ImmutableField"), text)
                 .next("take the change back, or delete the object by hand once its data is safe"),
+            Error::NoApiServer => Self::transient(Reason::new("ApiServerUnreachable"), text)
+                .next("look what stands between the agent and the API server: a proxy or an ingress answers in its place"),
             Error::Unplanned => Self::transient(Reason::new("Internal"), text)
                 .next("report this as a bug; it is planned anew"),
         }

@@ -62,6 +62,13 @@ impl Entry {
         })
     }
 
+    /// Whether it is a kind of Kubernetes' own: what such a kind takes is the same in every cluster.
+    #[must_use]
+    pub fn is_builtin(&self) -> bool {
+        let group = self.group();
+        !group.contains('.') || group.ends_with(".k8s.io")
+    }
+
     /// Whether it stays when the component goes, unless its manifest asks for its end: what holds data, and what others live in.
     #[must_use]
     pub fn is_kept(&self) -> bool {
@@ -122,6 +129,13 @@ pub(crate) fn name(owner: &Owner) -> String {
     format!("fractal-{}", owner.component.hash())
 }
 
+/// Whether an object is named like an inventory: a bundle that held one would fight with it.
+pub(crate) fn is_name(entry: &Entry) -> bool {
+    let hash = entry.name.strip_prefix("fractal-");
+    let hash = hash.is_some_and(|it| it.len() == 32 && it.bytes().all(|b| b.is_ascii_hexdigit()));
+    hash && entry.group().is_empty() && entry.kind == "ConfigMap"
+}
+
 /// The ConfigMap that lists `entries`, without marks.
 pub(crate) fn object(owner: &Owner, place: &Place, entries: &[Entry]) -> Value {
     let mut entries: Vec<&Entry> = entries.iter().collect();
@@ -151,8 +165,10 @@ pub(crate) fn entries(object: &Value) -> Result<Vec<Entry>, String> {
 pub(crate) fn place(object: &Value) -> Option<Place> {
     let annotations = object.pointer("/metadata/annotations")?;
     let namespace = object.pointer("/metadata/namespace")?.as_str()?;
+    let name = object.pointer("/metadata/name")?.as_str()?;
     Some(Place {
         namespace: namespace.to_owned(),
         component: annotations.get(COMPONENT)?.as_str()?.to_owned(),
+        key: name.strip_prefix("fractal-")?.to_owned(),
     })
 }

@@ -5,8 +5,12 @@ use fractal_core::artifact::Digest;
 use fractal_core::reconcile::{InstallationId, Owner};
 use serde_json::{Map, Value};
 
+use crate::place::Place;
+
 /// Annotation: whose it is, `<installation>/<hash of the component's key>`.
 pub const OWNER: &str = "fractal.cloud/owner";
+/// Annotation: the namespace whose inventory lists it. A component that moved takes its objects along by it.
+pub const PLACE: &str = "fractal.cloud/place";
 /// Annotation on the workload: the digest of the image it runs.
 pub const DIGEST: &str = "fractal.cloud/digest";
 /// Annotation on work that runs once: the hash of what it was started with.
@@ -21,12 +25,13 @@ const LABEL_MAX: usize = 63;
 /// Writes the marks into an object.
 pub(crate) fn mark(
     object: &mut Value,
-    owner: &Owner,
+    (owner, place): (&Owner, &Place),
     digest: Option<&Digest>,
     run: Option<&Fingerprint>,
 ) {
     let annotations = [
         Some((OWNER, owner.marker())),
+        Some((PLACE, place.namespace.clone())),
         digest.map(|digest| (DIGEST, digest.to_string())),
         run.map(|run| (RUN, run.to_string())),
     ];

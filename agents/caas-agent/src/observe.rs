@@ -137,7 +137,7 @@ impl Cluster {
     }
 
     /// An object of the inventory as it is. One whose kind is gone is gone with it.
-    async fn live(&self, entry: &Entry) -> Result<Option<Value>, Error> {
+    pub(crate) async fn live(&self, entry: &Entry) -> Result<Option<Value>, Error> {
         match self.served(entry).await? {
             Some(resource) => {
                 let namespace = entry.namespace.as_deref();

@@ -74,6 +74,8 @@ pub struct Live {
     pub uid: String,
     /// The ownership marker.
     pub owner: Option<String>,
+    /// The namespace whose inventory lists it.
+    pub place: Option<String>,
     /// Whether fields of it were applied by this agent.
     pub managed: bool,
     /// The hash it was started with, of work that runs once.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use fractal_core::Fingerprint;
-use fractal_core::reconcile::Inputs;
+use fractal_core::Fault;
+use fractal_core::reconcile::{Inputs, Owner};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
@@ -20,6 +21,8 @@ pub struct Place {
     pub namespace: String,
     /// The component's id.
     pub component: String,
+    /// The hash of its key: two live systems may have components of one id in one namespace.
+    pub key: String,
 }
 
 impl Place {
@@ -60,10 +63,13 @@ pub struct Run {
     pub hash: Fingerprint,
     /// Whether the API server took it: before, it may not exist at all.
     pub made: bool,
+    /// How it failed, where it did: its object may be gone by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Box<Fault>>,
 }
 
 /// The place a component's parameters name.
-pub(crate) fn place(config: &Config, inputs: &Inputs) -> Result<Place, Error> {
+pub(crate) fn place(config: &Config, inputs: &Inputs, owner: &Owner) -> Result<Place, Error> {
     let namespace = inputs
         .parameters
         .text("namespace")?
@@ -78,6 +84,7 @@ pub(crate) fn place(config: &Config, inputs: &Inputs) -> Result<Place, Error> {
     Ok(Place {
         namespace: namespace.to_owned(),
         component: inputs.component.to_string(),
+        key: owner.component.hash(),
     })
 }
 

@@ -7,7 +7,7 @@ use crate::desired::{Desired, Wanted};
 use crate::error::Error;
 use crate::health::Standing;
 use crate::inventory::{self, Entry};
-use crate::observed::{Gap, Inventory, Observed, Sight, Stray};
+use crate::observed::{Gap, Inventory, Live, Observed, Sight, Stray};
 use crate::place::{Memo, Place};
 
 mod step;
@@ -119,6 +119,9 @@ fn presence(
         .filter(|it| is_listed(it))
         .map(|it| it.entry.clone())
         .collect();
+    if let Some(home) = home(at, observed, listed) {
+        return Ok(Plan::step(home));
+    }
     if let Some(entries) = union(listed, &wanted) {
         let later = observed.sights.iter().filter(|it| it.gap != Gap::None);
         return Ok(Plan::Apply {
@@ -130,22 +133,41 @@ fn presence(
     if let Some(plan) = applying(at, &pairs)? {
         return Ok(plan);
     }
+    // What running pods refer to stays until those run that do not.
+    let settled = pairs
+        .iter()
+        .all(|(wanted, sight)| sight.standing == Standing::Ready || has_run(at, wanted, sight));
+    if !settled {
+        return Ok(Plan::InSync);
+    }
     match prunes(at, &observed.strays) {
         Pruning::Steps(steps) => return Ok(Plan::steps(steps)),
         Pruning::Wait(reason) => return Ok(Plan::Wait(reason)),
         Pruning::Done => {}
     }
     // Nothing is left of what is not wanted: only now is it forgotten.
-    if listed.entries.len() != wanted.len() || listed.touched {
+    if listed.touched || !lists(listed.entries, &wanted) {
         return Ok(Plan::step(Step::Record { entries: wanted }));
     }
     Ok(Plan::InSync)
 }
 
+/// Whether an inventory lists exactly these, in the versions they are written in now.
+fn lists(entries: &[Entry], wanted: &[Entry]) -> bool {
+    let known = |entry: &Entry| {
+        entries
+            .iter()
+            .any(|it| it == entry && it.api_version == entry.api_version)
+    };
+    entries.len() == wanted.len() && wanted.iter().all(known)
+}
+
 /// Anything that can never be, or belongs to others, stops the whole component before its first write.
 fn refuse(observed: &Observed) -> Result<(), Error> {
-    for sight in &observed.sights {
+    for (index, sight) in observed.sights.iter().enumerate() {
+        let before = observed.sights.get(..index).unwrap_or_default();
         match &sight.gap {
+            Gap::Refused(fault) if is_early(sight, fault, before) => {}
             Gap::Refused(fault) => return Err(Error::Fault((**fault).clone())),
             Gap::Foreign => {
                 return Err(Error::Foreign {
@@ -170,6 +192,29 @@ fn refuse(observed: &Observed) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether an object is refused only for what the same bundle is about to make or change: a definition, a role, a quota, an account.
+fn is_early(sight: &Sight, fault: &Fault, before: &[Sight]) -> bool {
+    let pending = |group: &str, kinds: &[&str]| {
+        before.iter().any(|it| {
+            let named = it.entry.group() == group && kinds.contains(&it.entry.kind.as_str());
+            named && matches!(it.gap, Gap::Absent | Gap::Differs { .. } | Gap::Later)
+        })
+    };
+    let kind = sight.entry.kind.as_str();
+    match fault.reason.as_str() {
+        "SpecRefused" if !sight.entry.is_builtin() => {
+            pending("apiextensions.k8s.io", &["CustomResourceDefinition"])
+        }
+        "QuotaExceeded" => pending("", &["ResourceQuota", "LimitRange"]),
+        "AdmissionDenied" => kind == "Pod" && pending("", &["ServiceAccount"]),
+        "PermissionDenied" | "Settling" => {
+            kind.ends_with("RoleBinding")
+                && pending("rbac.authorization.k8s.io", &["Role", "ClusterRole"])
+        }
+        _ => false,
+    }
+}
+
 /// Shared objects that someone else made are not ours to list.
 fn is_listed(sight: &Sight) -> bool {
     sight
@@ -181,6 +226,20 @@ fn is_listed(sight: &Sight) -> bool {
 fn deleting(sights: &[Sight]) -> Option<&Entry> {
     let gone = |sight: &&Sight| sight.live.as_ref().is_some_and(|live| live.deleting);
     sights.iter().find(gone).map(|sight| &sight.entry)
+}
+
+/// The namespace of the inventory itself, where the bundle brings it: it is made before anything can be listed in it.
+fn home(at: &At<Place, Memo>, observed: &Observed, listed: &Listed<'_>) -> Option<Step> {
+    let mut absent = observed.sights.iter().filter(|it| it.gap == Gap::Absent);
+    let home = absent.find(|it| {
+        let namespace = it.entry.group().is_empty() && it.entry.kind == "Namespace";
+        namespace && it.entry.name == at.place.namespace
+    });
+    home.filter(|_| listed.uid.is_none()).map(|it| Step::Create {
+        object: it.entry.clone(),
+        digest: None,
+        run: None,
+    })
 }
 
 /// The inventory with everything wanted, where it lacks some of it.
@@ -236,7 +295,8 @@ fn applying(
                 sight.entry
             ))));
         }
-        if let Some((_, sight)) = here.clone().find(|(_, sight)| sight.gap == Gap::Later) {
+        let early = |sight: &Sight| matches!(sight.gap, Gap::Later | Gap::Refused(_));
+        if let Some((_, sight)) = here.clone().find(|(_, sight)| early(sight)) {
             return Ok(Some(Plan::Wait(format!(
                 "{} cannot be made yet",
                 sight.entry
@@ -291,29 +351,46 @@ enum Pruning {
 }
 
 fn prunes(at: &At<Place, Memo>, strays: &[Stray]) -> Pruning {
-    let marker = at.owner.marker();
-    let mut steps = Vec::new();
-    let mut leaving = None;
-    // The last listed was made last.
-    for stray in strays.iter().rev() {
-        let Some(live) = &stray.live else { continue };
-        let stays = stray.entry.is_kept() && !stray.goes;
-        // What someone else has meanwhile is theirs.
-        if stays || !live.is_ours(&marker, true) {
-            continue;
-        }
-        if live.deleting {
-            leaving = Some(&stray.entry);
-            continue;
-        }
-        steps.push(Step::Prune {
+    let going = strays.iter().filter_map(|stray| {
+        let live = stray.live.as_ref()?;
+        (goes(at, stray, live)).then_some((rank(&stray.entry), stray, live))
+    });
+    let mut going: Vec<_> = going.collect();
+    going.sort_by_key(|(rank, ..)| *rank);
+    let Some((first, ..)) = going.first() else {
+        return Pruning::Done;
+    };
+    // What is of the first rank is gone before anything of the next goes.
+    let first = *first;
+    let now = going.iter().filter(|(rank, ..)| *rank == first);
+    let steps: Vec<_> = now
+        .clone()
+        .filter(|(_, _, live)| !live.deleting)
+        .map(|(_, stray, live)| Step::Prune {
             object: stray.entry.clone(),
             uid: live.uid.clone(),
-        });
+        })
+        .collect();
+    match now.map(|(_, stray, _)| &stray.entry).next() {
+        Some(entry) if steps.is_empty() => Pruning::Wait(format!("{entry} is being deleted")),
+        _ => Pruning::Steps(steps),
     }
-    match leaving {
-        _ if !steps.is_empty() => Pruning::Steps(steps),
-        Some(entry) => Pruning::Wait(format!("{entry} is being deleted")),
-        None => Pruning::Done,
+}
+
+/// Whether a stray is ours to take away. What someone else has meanwhile is theirs, and what moved on is of another inventory.
+fn goes(at: &At<Place, Memo>, stray: &Stray, live: &Live) -> bool {
+    let kept = stray.entry.is_kept() && !stray.goes;
+    let here = live.place.as_ref().is_none_or(|place| *place == at.place.namespace);
+    !kept && here && live.is_ours(&at.owner.marker(), true)
+}
+
+/// In which order objects go. Custom resources first, while the operator that has to clean up after them still runs; what runs next;
+/// then what that needed, and last what all lived in.
+fn rank(entry: &Entry) -> u8 {
+    match (entry.group(), entry.kind.as_str()) {
+        ("", "Namespace") | ("apiextensions.k8s.io", _) => 3,
+        ("" , "Pod") | ("apps" | "batch", _) => 1,
+        _ if !entry.is_builtin() => 0,
+        _ => 2,
     }
 }

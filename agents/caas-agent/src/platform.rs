@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fractal_core::Fault;
+use fractal_core::{Fault, Reason};
 use fractal_core::reconcile::{
     At, Content, Finding, Grant, Health, Inputs, Needs, Notice, Outputs, Owner, Plan, Platform,
     Rollout,
@@ -18,7 +18,7 @@ use crate::inventory::{self, Entry};
 use crate::marks;
 use crate::needs::{self, SPARK_JOB, WORKLOAD};
 use crate::observe::{Cluster, Reach};
-use crate::observed::Observed;
+use crate::observed::{Observed, Sight};
 use crate::place::{self, Memo, Place, Run};
 use crate::plan::{self, Step};
 
@@ -47,8 +47,8 @@ impl Platform for Kubernetes {
             .map_or("Kubernetes", crate::config::Provider::as_str)
     }
 
-    fn place(config: &Config, inputs: &Inputs, _: &Owner) -> Result<Place, Error> {
-        place::place(config, inputs)
+    fn place(config: &Config, inputs: &Inputs, owner: &Owner) -> Result<Place, Error> {
+        place::place(config, inputs, owner)
     }
 
     fn needs(_: &Config, inputs: &Inputs) -> Result<Needs, Error> {
@@ -120,12 +120,10 @@ impl Platform for Kubernetes {
                     .await?;
             }
             Step::Replace { object, uid, .. } | Step::Prune { object, uid } => {
-                let resource = self.resource(desired, object).await?;
-                let namespace = object.namespace.as_deref();
-                self.cluster
-                    .api
-                    .delete(&resource, namespace, &object.name, uid)
-                    .await?;
+                if let Some(resource) = self.cluster.served(object).await? {
+                    let (namespace, name) = (object.namespace.as_deref(), &object.name);
+                    self.cluster.api.delete(&resource, namespace, name, uid).await?;
+                }
                 memo.runs.remove(&object.to_string());
             }
         }
@@ -143,15 +141,18 @@ impl Platform for Kubernetes {
         for (wanted, sight) in pairs {
             // Work that has run and is gone has done what it was to do.
             if sight.live.is_none() && plan::has_run(at, wanted, sight) {
-                continue;
+                let run = at.memo.runs.get(&sight.entry.to_string());
+                match run.and_then(|run| run.failed.clone()) {
+                    Some(fault) => return (Health::Failed(fault), Outputs::new()),
+                    None => continue,
+                }
             }
             match &sight.standing {
                 Standing::Ready => {}
                 Standing::Progressing(why) => waiting = waiting.or(Some(why)),
                 Standing::Failed { reason, why, next } => {
-                    let what = format!("{} does not run", sight.entry);
-                    let fault = Fault::blocked(reason.clone(), what).because(why);
-                    return (Health::Failed(Box::new(fault.next(*next))), Outputs::new());
+                    let fault = failure(sight, (reason, why, next));
+                    return (Health::Failed(Box::new(fault)), Outputs::new());
                 }
             }
         }
@@ -169,6 +170,7 @@ impl Platform for Kubernetes {
             let run = Run {
                 hash: hash.clone(),
                 made: false,
+                failed: None,
             };
             memo.runs.insert(object.to_string(), run);
         }
@@ -186,6 +188,12 @@ impl Platform for Kubernetes {
                 && live == Some(run.hash.as_str())
             {
                 run.made = true;
+                run.failed = match &sight.standing {
+                    Standing::Failed { reason, why, next } => {
+                        Some(Box::new(failure(sight, (reason, why, next))))
+                    }
+                    Standing::Ready | Standing::Progressing(_) => None,
+                };
             }
         }
         if desired.is_some() {
@@ -232,7 +240,7 @@ impl Kubernetes {
 
     async fn record(&self, at: &At<Place, Memo>, entries: &[Entry]) -> Result<(), Error> {
         let mut object = inventory::object(&at.owner, &at.place, entries);
-        marks::mark(&mut object, &at.owner, None, None);
+        marks::mark(&mut object, (&at.owner, &at.place), None, None);
         let how = Apply::Do { force: true };
         let answer = self
             .cluster
@@ -268,7 +276,7 @@ impl Kubernetes {
         });
         let wanted = found.ok_or(Error::Unplanned)?;
         let resource = self.resource(desired, entry).await?;
-        let mut object = applied(wanted, entry, &at.owner);
+        let mut object = applied(wanted, entry, at);
         if scaled {
             without_replicas(&mut object);
         }
@@ -289,6 +297,12 @@ impl Kubernetes {
             }),
         }
     }
+}
+
+/// Why an object does not run, as its component's fault.
+fn failure(sight: &Sight, (reason, why, next): (&Reason, &str, &str)) -> Fault {
+    let what = format!("{} does not run", sight.entry);
+    Fault::blocked(reason.clone(), what).because(why).next(next)
 }
 
 /// The work a step starts.

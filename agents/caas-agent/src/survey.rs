@@ -1,6 +1,6 @@
 //! Many components with few calls: the inventories of a namespace, then one list for each kind they name.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::compare;
 use crate::error::Error;
 use crate::inventory::{self, Entry};
 use crate::marks;
-use crate::observe::{self, Cluster, Reach};
+use crate::observe::{self, Cluster};
 use crate::place::Place;
 
 /// Components from which lists are fewer calls than single reads: a component has three objects or more, inventory included.
@@ -42,27 +42,28 @@ impl Cluster {
             )
             .await?;
         let mut listed = Vec::new();
-        let mut kinds = BTreeSet::new();
+        let mut kinds: BTreeMap<Entry, Vec<Entry>> = BTreeMap::new();
         for object in &inventories {
             let (Some(place), Ok(entries)) = (inventory::place(object), inventory::entries(object))
             else {
                 continue;
             };
             for entry in entries.iter().filter(|entry| !is_secret(entry)) {
-                kinds.insert((
-                    entry.api_version.clone(),
-                    entry.kind.clone(),
-                    entry.namespace.clone(),
-                ));
+                let kind = Entry {
+                    name: String::new(),
+                    ..entry.clone()
+                };
+                kinds.entry(kind).or_default().push(entry.clone());
             }
             listed.push((place, compare::mark(object), entries));
         }
         let mut marks = BTreeMap::new();
-        for (api_version, kind, namespace) in kinds {
-            marks.extend(
-                self.marks(&api_version, &kind, namespace.as_deref())
-                    .await?,
-            );
+        for (kind, entries) in kinds {
+            marks.extend(match self.marks(&kind).await {
+                // What may be read and not listed is read.
+                Err(Error::Call(failure)) if failure.is_forbidden() => self.each(&entries).await?,
+                other => other?,
+            });
         }
         Ok(listed
             .into_iter()
@@ -79,22 +80,23 @@ impl Cluster {
             .collect())
     }
 
+    /// The marks of these objects, read one by one.
+    async fn each(&self, entries: &[Entry]) -> Result<BTreeMap<String, String>, Error> {
+        let mut marks = BTreeMap::new();
+        for entry in entries {
+            if let Some(live) = self.live(entry).await? {
+                marks.insert(entry.to_string(), observe::state(&live));
+            }
+        }
+        Ok(marks)
+    }
+
     /// The marks of all objects of one kind in one namespace, by entry.
-    async fn marks(
-        &self,
-        api_version: &str,
-        kind: &str,
-        namespace: Option<&str>,
-    ) -> Result<BTreeMap<String, String>, Error> {
-        let any = Entry {
-            api_version: api_version.to_owned(),
-            kind: kind.to_owned(),
-            namespace: namespace.map(str::to_owned),
-            name: String::new(),
-        };
-        let Reach::Served(resource) = self.reach(None, &any).await? else {
+    async fn marks(&self, any: &Entry) -> Result<BTreeMap<String, String>, Error> {
+        let Some(resource) = self.served(any).await? else {
             return Ok(BTreeMap::new());
         };
+        let namespace = any.namespace.as_deref();
         let objects = self
             .api
             .list(&resource, namespace, marks::INSTALLATION)
@@ -102,11 +104,11 @@ impl Cluster {
         let marked = objects.into_iter().filter_map(|mut object| {
             // Items of a list say neither.
             if let Value::Object(map) = &mut object {
-                map.insert("apiVersion".to_owned(), api_version.into());
-                map.insert("kind".to_owned(), kind.into());
+                map.insert("apiVersion".to_owned(), any.api_version.clone().into());
+                map.insert("kind".to_owned(), any.kind.clone().into());
             }
             let entry = Entry::of(&object)?;
-            Some((entry.to_string(), compare::mark(&object)))
+            Some((entry.to_string(), observe::state(&object)))
         });
         Ok(marked.collect())
     }

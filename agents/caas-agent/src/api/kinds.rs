@@ -110,12 +110,39 @@ impl Kinds {
             format!("/api/{api_version}")
         };
         let found = api.document(&path).await?;
+        // Only what serves the list of all groups can say that one of them is not there.
+        if found.is_none() && api.document("/apis").await?.is_none() {
+            return Err(Error::NoApiServer);
+        }
         let resources = found.map(|list| resources(api_version, &list));
         let resources = resources.unwrap_or_default();
         let resource = resources.iter().find(|it| it.kind == kind).cloned();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(api_version.to_owned(), (Instant::now(), resources));
         Ok(resource)
+    }
+
+    /// The resource of a kind in whatever version the cluster still serves: objects outlive versions.
+    pub(crate) async fn in_any_version(
+        &self,
+        api: &Api,
+        group: &str,
+        kind: &str,
+    ) -> Result<Option<Resource>, Error> {
+        if group.is_empty() {
+            return Ok(None);
+        }
+        let found = api.document(&format!("/apis/{group}")).await?;
+        let versions = found.as_ref().and_then(|it| it.get("versions")?.as_array());
+        for version in versions.into_iter().flatten() {
+            let version = version.get("groupVersion").and_then(Value::as_str);
+            if let Some(version) = version
+                && let Some(resource) = self.resource(api, version, kind).await?
+            {
+                return Ok(Some(resource));
+            }
+        }
+        Ok(None)
     }
 
     fn known(&self, api_version: &str, kind: &str) -> Option<Resource> {

@@ -150,7 +150,7 @@ fn secret_name(name: &str, sealed: &BTreeMap<&String, &Setting>) -> Result<Strin
     Ok(format!("{room}-env-{short}"))
 }
 
-fn base64(text: &str) -> String {
+pub(super) fn base64(text: &str) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(text)
 }

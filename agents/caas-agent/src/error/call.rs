@@ -102,7 +102,13 @@ impl Failure {
         }
     }
 
+    /// Whether the API server itself says so: a 404 of anything that stands before it says nothing.
     pub(crate) fn is_not_found(&self) -> bool {
+        matches!(&self.cause, Cause::Answer(answer) if answer.code == 404 && answer.reason == "NotFound")
+    }
+
+    /// Whether a path is not served. For what is no object the API server says so in plain text, as anything else would.
+    pub(crate) fn is_unserved(&self) -> bool {
         self.code() == Some(404)
     }
 
@@ -146,12 +152,7 @@ impl Failure {
         let Cause::Answer(answer) = &self.cause else {
             return None;
         };
-        let forbids = |cause: &StatusCause| {
-            cause.message.contains("field is immutable")
-                || cause.message.contains("updates to statefulset spec")
-                || (cause.reason == "FieldValueForbidden" && cause.message.contains("immutable"))
-                || cause.message.contains("may not be changed")
-        };
+        let forbids = |cause: &StatusCause| IMMUTABLE.iter().any(|says| cause.message.contains(says));
         let found: Vec<_> = answer
             .causes
             .iter()
@@ -174,13 +175,29 @@ impl Failure {
             Cause::Answer(answer) if answer.message.is_empty() => {
                 format!("{} {}", answer.code, answer.reason)
             }
-            Cause::Answer(answer) => answer.message.clone(),
+            Cause::Answer(answer) => self.says(answer),
             Cause::Silence(said) => said.clone(),
         };
         Fault::new(class, reason, self.to_string())
             .at(self.call.subject())
             .because(why)
             .next(next)
+    }
+
+    /// What the API server says, without what it repeats of an object: that may be a secret, and is long.
+    fn says(&self, answer: &Answer) -> String {
+        let secret = self.call.target.resource == "secrets";
+        if answer.code == 422 && !answer.causes.is_empty() {
+            let causes = answer.causes.iter().map(|cause| match secret {
+                true => format!("{}: {}", cause.field, cause.reason),
+                false => format!("{}: {}", cause.field, brief(&cause.message)),
+            });
+            return causes.collect::<Vec<_>>().join("; ");
+        }
+        if secret && matches!(answer.code, 400 | 500) {
+            return "the Secret's fields are not of the types they must be".to_owned();
+        }
+        answer.message.lines().next().unwrap_or_default().to_owned()
     }
 
     fn judged(&self) -> (Class, Reason, String) {
@@ -233,7 +250,7 @@ impl Failure {
                 "nothing to do: it is tried again".to_owned(),
             ),
             // A field that a kind does not have, in server-side apply: the API server calls it an error of its own.
-            500 if says("failed to create typed patch object") => (
+            500 if says("failed to create typed patch object") || says("failed to convert new object") => (
                 Class::Terminal,
                 Reason::new("SpecRefused"),
                 "correct the field, it is no field of this kind".to_owned(),
@@ -243,7 +260,7 @@ impl Failure {
                 Reason::new("SpecRefused"),
                 "correct the component's parameters or its bundle".to_owned(),
             ),
-            404 => (
+            404 | 410 => (
                 transient(None),
                 Reason::new("Settling"),
                 "nothing to do: it is read again".to_owned(),
@@ -284,14 +301,31 @@ impl Failure {
     }
 }
 
+/// How validation says that a field cannot be changed in place.
+const IMMUTABLE: [&str; 7] = [
+    "immutable",
+    "updates to statefulset spec",
+    "may not be changed",
+    "may not change once set",
+    "cannot change roleRef",
+    "pod updates may not change fields",
+    "cannot be changed",
+];
+
 /// The first quoted text: the manager's name in `conflict with "x" using apps/v1`.
 fn quoted(message: &str) -> &str {
     message.split('"').nth(1).unwrap_or(message)
 }
 
-/// Without the dump of the whole value that validation puts first.
-fn brief(message: &str) -> &str {
-    message
-        .rfind(": field is immutable")
-        .map_or(message, |_| "field is immutable")
+/// Without the dump of a whole value that validation puts first.
+fn brief(message: &str) -> String {
+    let line = message.lines().next().unwrap_or_default();
+    let line = line.rsplit_once("}: ").map_or(line, |(_, says)| says);
+    match line.char_indices().nth(SHOWN) {
+        None => line.to_owned(),
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+    }
 }
+
+/// Longest text of one cause, in characters.
+const SHOWN: usize = 200;
