@@ -4,9 +4,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use fractal_artifact::bundle::{self, BUNDLE_MAX, BundleFile};
-use fractal_artifact::manifests::{
-    EnvironmentProblem, ManifestError, Overlay, Request, Sources, render,
-};
+use fractal_artifact::manifests::{Sources, environments};
 use fractal_artifact::{BundleError, BundleFiles, BundleScanner};
 use fractal_core::artifact::{ArtifactKind, ArtifactUri, Digest};
 use fractal_core::{Fault, Reason};
@@ -18,7 +16,6 @@ use crate::registry::RegistryArgs;
 
 const REGISTRY_UNRESOLVED: Reason = Reason::new("RegistryUnresolved");
 const SHAPE_CONFLICT: Reason = Reason::new("ShapeConflict");
-const DEPLOYMENT: [&str; 2] = ["-fdeploy.yaml", "-fdeploy.yml"];
 /// What a layout's folder has.
 const LAYOUT: &str = "oci-layout";
 
@@ -118,21 +115,13 @@ impl Bundle {
     }
 
     /// The ids of the components that have a manifest, sorted.
-    pub(super) fn components(&self) -> Vec<String> {
-        let mut ids: Vec<String> = self.files.keys().filter_map(|name| id(name)).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        ids
+    pub(super) fn components(&self) -> impl Iterator<Item = &str> {
+        bundle::components(&self.files)
     }
 
     /// YAML files that belong to no component and are no parameters.
     pub(super) fn unread(&self) -> impl Iterator<Item = &str> {
-        let read = |name: &str| {
-            id(name).is_some()
-                || matches!(name, "fractal-parameters.yml" | "fractal-parameters.yaml")
-        };
-        let names = self.files.keys().map(|name| &**name);
-        names.filter(move |name| !read(name))
+        bundle::unread(&self.files)
     }
 
     /// The texts that concern `component`.
@@ -152,38 +141,11 @@ impl Bundle {
 
     /// The environments that the parameters file has an entry for; none where it cannot be read or there is none.
     pub(super) fn environments(&self) -> Vec<String> {
-        let Ok(Some((name, text))) = self.parameters() else {
-            return Vec::new();
-        };
-        // Longer than anything the file can hold: asked for it, the reader lists those there are.
-        let none = "x".repeat(2 * text.len() + 1);
-        let asked = render(
-            &Sources {
-                manifest_name: "",
-                manifest: "",
-                parameters: Some((name, text)),
-            },
-            &Request {
-                component: "",
-                environment: &none,
-                overlay: &Overlay::default(),
-                strict: false,
-            },
-        );
-        match asked {
-            Err(ManifestError::Environment {
-                problem: EnvironmentProblem::Missing { known, .. },
-                ..
-            }) => known,
+        match self.parameters() {
+            Ok(Some((name, text))) => environments((name, text)).unwrap_or_default(),
             _ => Vec::new(),
         }
     }
-}
-
-/// The component whose manifest has this name.
-fn id(name: &str) -> Option<String> {
-    let stem = DEPLOYMENT.iter().find_map(|end| name.strip_suffix(end))?;
-    (!stem.is_empty() && !stem.contains('/')).then(|| stem.to_owned())
 }
 
 fn no_bundle(artifact: &Artifact) -> Fault {
@@ -218,29 +180,11 @@ mod tests {
     }
 
     #[test]
-    fn components_are_told_by_whole_names_at_the_top() {
-        let bundle = bundle(&[
-            ("api-fdeploy.yaml", ""),
-            ("api-worker-fdeploy.yml", ""),
-            ("api-worker-fdeploy.yaml", ""),
-            ("-fdeploy.yaml", ""),
-            ("deep/mail-fdeploy.yaml", ""),
-            ("web.yaml", ""),
-            ("fractal-parameters.yml", ""),
-        ]);
-        assert_eq!(bundle.components(), ["api", "api-worker"]);
-        let unread: Vec<&str> = bundle.unread().collect();
-        assert_eq!(
-            unread,
-            ["-fdeploy.yaml", "deep/mail-fdeploy.yaml", "web.yaml"]
-        );
-    }
-
-    #[test]
-    fn environments_are_those_of_the_parameters_file_in_its_order() {
+    fn environments_are_those_of_a_parameters_file_that_can_be_read() {
         let of = |text: &str| bundle(&[("fractal-parameters.yml", text)]).environments();
-        let two = "environments:\n- name: prod\n- {name: \"dev\", parameters: {A: b}}\n- name: 1\n";
-        assert_eq!(of(two), ["prod", "dev", "1"]);
+        let two =
+            "environments:\n- name: prod\n- {name: \"dev\", parameters: {A: b}}\n- name: prod\n";
+        assert_eq!(of(two), ["prod", "dev"]);
         for text in ["", "environments: {}", "environments:\n- name: ["] {
             assert_eq!(of(text), Vec::<String>::new(), "{text}");
         }

@@ -46,7 +46,7 @@ pub(super) struct Checked {
 impl<'a> Check<'a> {
     pub(super) fn of(bundle: &'a Bundle, file: Option<&'a File>) -> Self {
         Self {
-            components: bundle.components(),
+            components: bundle.components().map(str::to_owned).collect(),
             environments: bundle.environments(),
             bundle,
             file,
@@ -150,7 +150,6 @@ impl<'a> Check<'a> {
         };
         let all = self.bundle.components();
         let sources: Vec<Sources<'_>> = all
-            .iter()
             .filter_map(|component| self.bundle.sources(component).ok())
             .collect();
         let manifests: Vec<&str> = sources.iter().map(|sources| sources.manifest).collect();
