@@ -158,6 +158,16 @@ fn y10_every_kind_that_kubernetes_serves_without_a_namespace_is_known() {
         cluster_wide += usize::from(!namespaced);
     }
     assert_eq!((served().count(), cluster_wide), (76, 38));
+    for (version, kind) in [
+        ("networking.k8s.io/v1alpha1", "ClusterCIDR"),
+        ("policy/v1beta1", "PodSecurityPolicy"),
+        ("resource.k8s.io/v1alpha2", "ResourceClass"),
+    ] {
+        let object = format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\n");
+        let every = check_of(&object, "namespaces: ['*']\nkinds: ['*']");
+        let group = version.split_once('/').unwrap().0;
+        assert_eq!(every, Err(vec![format!("{group}/{kind} a (namespace)")]));
+    }
 }
 
 fn binding(subject: &str) -> String {

@@ -1,7 +1,7 @@
 //! Which built-in kinds have no namespace. Custom kinds are not known here.
 
-/// Kinds without a namespace, by group: all that Kubernetes 1.36 serves, alpha APIs included, and those that releases
-/// since 1.25 served.
+/// Kinds without a namespace, by group: all that Kubernetes 1.36 serves, alpha APIs included, and `ClusterCIDR`,
+/// `PodSecurityPolicy` and `ResourceClass`, which earlier releases serve.
 const CLUSTER_SCOPED: [(&str, &[&str]); 17] = [
     (
         "",
