@@ -2,11 +2,12 @@
 //!
 //! Faults come from a proxy before the API server, whose ledger tells what the agent asked for. What the cluster holds is read past it.
 
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use caas_agent::{Config, Kubernetes};
 use fractal_core::Class;
-use fractal_core::reconcile::{Content, Inputs, NoContent, Rollout};
+use fractal_core::reconcile::{Content, Inputs, NoContent, Platform, Rollout};
 use fractal_testkit::cluster::proxy::{Fault, FaultProxy};
 use fractal_testkit::conformance::{
     Call, Effort, Expected, Harness, LateFailure, Object, Outside, Spec, Trouble,
@@ -14,6 +15,8 @@ use fractal_testkit::conformance::{
 
 #[path = "harness/admin.rs"]
 mod admin;
+#[path = "harness/flawed.rs"]
+pub(crate) mod flawed;
 #[path = "harness/ledger.rs"]
 mod ledger;
 #[path = "harness/others.rs"]
@@ -35,7 +38,8 @@ use specs::Shape;
 const LATE: &str = "exceeded quota";
 
 /// Two fresh namespaces and an agent that may write to them, through a proxy of their own.
-pub(crate) struct KubernetesCloud {
+pub(crate) struct KubernetesCloud<P = Kubernetes> {
+    agent: PhantomData<fn() -> P>,
     admin: &'static Admin,
     shape: Shape,
     site: Site,
@@ -46,7 +50,7 @@ pub(crate) struct KubernetesCloud {
     starved: AtomicBool,
 }
 
-impl KubernetesCloud {
+impl<P> KubernetesCloud<P> {
     pub(crate) async fn workload() -> Self {
         Self::fresh(Shape::Workload).await
     }
@@ -61,6 +65,7 @@ impl KubernetesCloud {
         let site = Site::take(admin).await;
         let kubeconfig = proxy.kubeconfig(&admin.agent_token);
         Self {
+            agent: PhantomData,
             way: admin::way(&kubeconfig).await,
             admin,
             shape,
@@ -71,12 +76,12 @@ impl KubernetesCloud {
     }
 }
 
-impl Harness for KubernetesCloud {
-    type Platform = Kubernetes;
+impl<P: Platform<Config = Config> + From<Kubernetes>> Harness for KubernetesCloud<P> {
+    type Platform = P;
 
-    fn agent(&self) -> Kubernetes {
+    fn agent(&self) -> P {
         let client = kube::Client::try_from(self.way.clone()).unwrap();
-        Kubernetes::new(client, self.site.home())
+        Kubernetes::new(client, self.site.home()).into()
     }
 
     fn config(&self) -> Config {
