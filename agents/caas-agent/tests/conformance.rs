@@ -16,6 +16,7 @@ mod bundle {
 }
 
 /// The suite sees through the harness what breaks on the cluster.
+#[cfg(test)]
 mod flaws {
     use fractal_testkit::conformance::{Clause, check};
 
