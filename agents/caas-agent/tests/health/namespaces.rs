@@ -37,9 +37,9 @@ async fn a_missing_namespace_is_named_with_the_way_to_make_it() {
         ("NamespaceMissing", Class::Blocked)
     );
     assert!(refusal.what.contains(&namespace), "{refusal}");
-    let command = format!("kubectl create namespace {namespace}");
+    let next = refusal.next.as_ref().unwrap();
     assert!(
-        refusal.next.as_ref().unwrap().contains(&command),
+        next.contains("create") && next.contains(&namespace),
         "{refusal}"
     );
     // Whoever makes it lets the component heal by itself.

@@ -1,10 +1,11 @@
 //! What people change by hand, and what they delete.
 
+use fractal_core::Class;
 use fractal_core::reconcile::End;
 use serde_json::{Value, json};
 
 use crate::KINDS;
-use crate::rig::{Component, Rig, id, text};
+use crate::rig::{Component, Rig, fault, id, text};
 
 async fn running(rig: &Rig) -> Component {
     let mut orders = rig.workload(
@@ -192,4 +193,36 @@ async fn what_is_being_deleted_is_waited_for() {
     orders.ready(&rig.agent).await;
     let service = rig.object("service", "orders").await;
     assert_eq!(service["metadata"].get("deletionTimestamp"), None);
+}
+
+/// A Service whose port was changed by hand holds that port and ours, and no Service may hold two without names: nothing can be
+/// applied until the other one goes. It is said so, and nothing is given up on.
+#[tokio::test]
+async fn a_second_port_made_by_hand_is_named_and_heals_once_it_goes() {
+    let rig = Rig::start("ports").await;
+    let mut orders = running(&rig).await;
+    let before = wanted(&rig).await;
+    let edit =
+        |port: u16| format!(r#"[{{"op":"replace","path":"/spec/ports/0/port","value":{port}}}]"#);
+    rig.kubectl(&["patch", "service", "orders", "--type=json", "-p", &edit(81)])
+        .await;
+    let report = orders.pass(&rig.agent).await;
+    let refusal = fault(&report);
+    assert_eq!(
+        (refusal.reason.as_str(), refusal.class),
+        ("SpecRefused", Class::Blocked)
+    );
+    assert!(refusal.to_string().contains("spec.ports"), "{refusal}");
+    assert!(report.steps.is_empty());
+    rig.kubectl(&[
+        "patch",
+        "service",
+        "orders",
+        "--type=json",
+        "-p",
+        &edit(8080),
+    ])
+    .await;
+    orders.ready(&rig.agent).await;
+    assert_eq!(wanted(&rig).await, before);
 }
