@@ -141,10 +141,33 @@ impl Cluster {
         match self.served(entry).await? {
             Some(resource) => {
                 let namespace = entry.namespace.as_deref();
-                self.api.get(&resource, namespace, &entry.name).await
+                self.read(&resource, namespace, &entry.name).await
             }
             None => Ok(None),
         }
+    }
+
+    /// An object, or nothing. A kind or version that was taken away meanwhile is looked for again on the next look.
+    async fn read(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Result<Option<Value>, Error> {
+        let answer = self.api.get(resource, namespace, name).await;
+        self.heed(resource, answer)
+    }
+
+    /// Forgets how a kind is served where its path is not served.
+    pub(crate) fn heed<T>(
+        &self,
+        resource: &Resource,
+        answer: Result<T, Error>,
+    ) -> Result<T, Error> {
+        if matches!(&answer, Err(Error::Call(failure)) if failure.is_unserved()) {
+            self.kinds.forget(&resource.api_version());
+        }
+        answer
     }
 
     /// How an object that was made is served now: it outlives the version it was written in.
@@ -191,8 +214,7 @@ impl Cluster {
         }
         let mut object = applied(wanted, &entry, look.at);
         let live = self
-            .api
-            .get(&resource, namespace.as_deref(), &entry.name)
+            .read(&resource, namespace.as_deref(), &entry.name)
             .await?;
         if live.is_none() && entry.group().is_empty() && entry.kind == "Namespace" {
             look.absent_namespaces.push(entry.name.clone());
@@ -284,7 +306,7 @@ impl Cluster {
             return Ok(gap);
         }
         let namespace = entry.namespace.as_deref();
-        match self.api.get(resource, namespace, &entry.name).await? {
+        match self.read(resource, namespace, &entry.name).await? {
             None => Ok(Gap::Absent),
             Some(live) => {
                 let again = self.compared(resource, entry, object, &live).await?;

@@ -100,7 +100,8 @@ impl Cluster {
         let objects = self
             .api
             .list(&resource, namespace, marks::INSTALLATION)
-            .await?;
+            .await;
+        let objects = self.heed(&resource, objects)?;
         let marked = objects.into_iter().filter_map(|mut object| {
             // Items of a list say neither.
             if let Value::Object(map) = &mut object {

@@ -145,6 +145,12 @@ impl Kinds {
         Ok(None)
     }
 
+    /// Asks anew for the kinds of an API version: a path that one of them gave is not served any more.
+    pub(crate) fn forget(&self, api_version: &str) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.remove(api_version);
+    }
+
     fn known(&self, api_version: &str, kind: &str) -> Option<Resource> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, resources) = known.get(api_version)?;
