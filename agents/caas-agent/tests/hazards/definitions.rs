@@ -131,3 +131,17 @@ async fn a_scaled_object_takes_over_the_count_as_it_is() {
     rig.stays(&mut consumer, "deployments,scaledobjects.keda.sh")
         .await;
 }
+
+#[tokio::test]
+async fn a_component_goes_although_its_kind_went_first() {
+    let rig = admin("kindless").await;
+    define(&rig, &["v1"]).await;
+    let one = thing(&rig, "v1", "one", &json!({ "size": "1" }));
+    let mut keeper = of(&rig, "keeper", &[&one]);
+    keeper.ready(&rig.agent).await;
+    let name = format!("things.{}.example.com", rig.namespace);
+    rig.kubectl(&["delete", "customresourcedefinition", &name])
+        .await;
+    keeper.gone(&rig.agent).await;
+    assert_eq!(rig.everything().await, Vec::<String>::new());
+}
