@@ -70,6 +70,10 @@ impl<P: Platform, J: Journal<P::Place, P::Memo>> Converging<'_, P, J> {
                 Ok(Plan::Wait(reason)) => return Err(End::Wait(reason)),
                 Ok(Plan::InSync) => {
                     self.record.unsettled = None;
+                    // A record that was lost knows of nothing that is in sync: it has to be found again when that is to go.
+                    if aim.is_some() {
+                        self.record.remember(place, at.memo.clone());
+                    }
                     return Ok(Converged { observed, at });
                 }
                 Ok(Plan::Apply { now, .. }) => {
