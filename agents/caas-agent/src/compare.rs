@@ -1,7 +1,7 @@
 //! An object as it is, against what applying would make of it.
 
-use fractal_core::artifact::Digest;
 use fractal_artifact::manifests::looks_secret;
+use fractal_core::artifact::Digest;
 use serde_json::{Map, Value};
 
 use crate::api::MANAGER;

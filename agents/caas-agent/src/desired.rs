@@ -245,7 +245,10 @@ fn sent(mut object: Value) -> Value {
     }
     if let Some(metadata) = map.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("creationTimestamp");
-        if let Some(notes) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+        if let Some(notes) = metadata
+            .get_mut("annotations")
+            .and_then(Value::as_object_mut)
+        {
             notes.retain(|key, _| !CLUSTERS_OWN.contains(&key.as_str()));
         }
     }
@@ -263,7 +266,9 @@ fn fold_string_data(secret: &mut Map<String, Value>) {
     let Some(Value::Object(texts)) = secret.remove("stringData") else {
         return;
     };
-    let data = secret.entry("data").or_insert_with(|| Value::Object(Map::new()));
+    let data = secret
+        .entry("data")
+        .or_insert_with(|| Value::Object(Map::new()));
     let Some(data) = data.as_object_mut() else {
         return;
     };

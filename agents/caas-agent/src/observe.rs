@@ -1,8 +1,8 @@
 //! Reading what there is: the inventory, the objects wanted, and those not wanted any more. Writes nothing but dry runs.
 
 use fractal_core::artifact::Digest;
-use fractal_core::{Class, Fault};
 use fractal_core::reconcile::At;
+use fractal_core::{Class, Fault};
 use serde_json::Value;
 
 use crate::api::{Api, Apply, HANDOVER, Kinds, Resource};
@@ -173,11 +173,15 @@ impl Cluster {
     /// How an object that was made is served now: it outlives the version it was written in.
     pub(crate) async fn served(&self, entry: &Entry) -> Result<Option<Resource>, Error> {
         let kinds = &self.kinds;
-        let exact = kinds.resource(&self.api, &entry.api_version, &entry.kind).await?;
+        let exact = kinds
+            .resource(&self.api, &entry.api_version, &entry.kind)
+            .await?;
         if exact.is_some() {
             return Ok(exact);
         }
-        kinds.in_any_version(&self.api, entry.group(), &entry.kind).await
+        kinds
+            .in_any_version(&self.api, entry.group(), &entry.kind)
+            .await
     }
 
     async fn sight(
@@ -376,7 +380,10 @@ impl Cluster {
         object: &Value,
         live: &Value,
     ) -> Result<bool, Error> {
-        let (ours, there) = (object.pointer("/spec/replicas"), live.pointer("/spec/replicas"));
+        let (ours, there) = (
+            object.pointer("/spec/replicas"),
+            live.pointer("/spec/replicas"),
+        );
         if ours.is_none() || ours == there {
             return Ok(false);
         }

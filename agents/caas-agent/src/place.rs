@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use fractal_core::Fingerprint;
 use fractal_core::Fault;
+use fractal_core::Fingerprint;
 use fractal_core::reconcile::{Inputs, Owner};
 use serde::{Deserialize, Serialize};
 

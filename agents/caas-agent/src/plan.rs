@@ -235,11 +235,12 @@ fn home(at: &At<Place, Memo>, observed: &Observed, listed: &Listed<'_>) -> Optio
         let namespace = it.entry.group().is_empty() && it.entry.kind == "Namespace";
         namespace && it.entry.name == at.place.namespace
     });
-    home.filter(|_| listed.uid.is_none()).map(|it| Step::Create {
-        object: it.entry.clone(),
-        digest: None,
-        run: None,
-    })
+    home.filter(|_| listed.uid.is_none())
+        .map(|it| Step::Create {
+            object: it.entry.clone(),
+            digest: None,
+            run: None,
+        })
 }
 
 /// The inventory with everything wanted, where it lacks some of it.
@@ -380,7 +381,10 @@ fn prunes(at: &At<Place, Memo>, strays: &[Stray]) -> Pruning {
 /// Whether a stray is ours to take away. What someone else has meanwhile is theirs, and what moved on is of another inventory.
 fn goes(at: &At<Place, Memo>, stray: &Stray, live: &Live) -> bool {
     let kept = stray.entry.is_kept() && !stray.goes;
-    let here = live.place.as_ref().is_none_or(|place| *place == at.place.namespace);
+    let here = live
+        .place
+        .as_ref()
+        .is_none_or(|place| *place == at.place.namespace);
     !kept && here && live.is_ours(&at.owner.marker(), true)
 }
 
@@ -389,7 +393,7 @@ fn goes(at: &At<Place, Memo>, stray: &Stray, live: &Live) -> bool {
 fn rank(entry: &Entry) -> u8 {
     match (entry.group(), entry.kind.as_str()) {
         ("", "Namespace") | ("apiextensions.k8s.io", _) => 3,
-        ("" , "Pod") | ("apps" | "batch", _) => 1,
+        ("", "Pod") | ("apps" | "batch", _) => 1,
         _ if !entry.is_builtin() => 0,
         _ => 2,
     }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use fractal_core::{Fault, Reason};
 use fractal_core::reconcile::{
     At, Content, Finding, Grant, Health, Inputs, Needs, Notice, Outputs, Owner, Plan, Platform,
     Rollout,
 };
+use fractal_core::{Fault, Reason};
 
 use crate::api::{Apply, Resource};
 use crate::applied::{applied, without_replicas};
@@ -122,7 +122,10 @@ impl Platform for Kubernetes {
             Step::Replace { object, uid, .. } | Step::Prune { object, uid } => {
                 if let Some(resource) = self.cluster.served(object).await? {
                     let (namespace, name) = (object.namespace.as_deref(), &object.name);
-                    self.cluster.api.delete(&resource, namespace, name, uid).await?;
+                    self.cluster
+                        .api
+                        .delete(&resource, namespace, name, uid)
+                        .await?;
                 }
                 memo.runs.remove(&object.to_string());
             }

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 #[path = "support/rig.rs"]
+#[expect(dead_code, reason = "this file needs part of it only")]
 mod rig;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod published;
 #[cfg(test)]
 #[path = "support/rig.rs"]
+#[expect(dead_code, unused_imports, reason = "this file needs part of it only")]
 mod rig;
 #[cfg(test)]
 #[path = "support/running.rs"]

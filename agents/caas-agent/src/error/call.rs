@@ -152,7 +152,8 @@ impl Failure {
         let Cause::Answer(answer) = &self.cause else {
             return None;
         };
-        let forbids = |cause: &StatusCause| IMMUTABLE.iter().any(|says| cause.message.contains(says));
+        let forbids =
+            |cause: &StatusCause| IMMUTABLE.iter().any(|says| cause.message.contains(says));
         let found: Vec<_> = answer
             .causes
             .iter()
@@ -250,11 +251,15 @@ impl Failure {
                 "nothing to do: it is tried again".to_owned(),
             ),
             // A field that a kind does not have, in server-side apply: the API server calls it an error of its own.
-            500 if says("failed to create typed patch object") || says("failed to convert new object") => (
-                Class::Terminal,
-                Reason::new("SpecRefused"),
-                "correct the field, it is no field of this kind".to_owned(),
-            ),
+            500 if says("failed to create typed patch object")
+                || says("failed to convert new object") =>
+            {
+                (
+                    Class::Terminal,
+                    Reason::new("SpecRefused"),
+                    "correct the field, it is no field of this kind".to_owned(),
+                )
+            }
             400 | 413 | 415 | 422 => (
                 Class::Terminal,
                 Reason::new("SpecRefused"),

@@ -1,7 +1,5 @@
 //! An agent with the documented role in a namespace of a real control plane.
 
-#![allow(dead_code, reason = "each file of tests needs part of it")]
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -17,9 +15,7 @@ mod component;
 #[path = "rig/releases.rs"]
 mod releases;
 
-#[allow(unused_imports, reason = "each file of tests needs part of it")]
 pub(crate) use component::{Component, Report, fault};
-#[allow(unused_imports, reason = "each file of tests needs part of it")]
 pub(crate) use releases::{bundle, image};
 
 /// The offer type of workloads.
