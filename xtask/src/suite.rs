@@ -23,8 +23,8 @@ use trap::Trap;
 
 const COST: Cost = Cost {
     what: "the tests",
-    cpu_seconds: 900,
-    megabytes: 6_000,
+    cpu_seconds: 1_800,
+    megabytes: 9_000,
     built: ("debug/deps", "lambda_agent-"),
 };
 
