@@ -122,16 +122,17 @@ fn presence(
     if let Some(home) = home(at, observed, listed) {
         return Ok(Plan::step(home));
     }
-    if let Some(entries) = union(listed, &wanted) {
-        let later = observed.sights.iter().filter(|it| it.gap != Gap::None);
-        return Ok(Plan::Apply {
-            now: vec![Step::Record { entries }],
-            later: later.map(|it| format!("apply {}", it.entry)).collect(),
-        });
-    }
     let pairs: Vec<_> = desired.wanted.iter().zip(&observed.sights).collect();
-    if let Some(plan) = applying(at, &pairs)? {
-        return Ok(plan);
+    let (mut now, held) = due(at, &pairs)?;
+    if let Some(entries) = union(listed, &wanted) {
+        now.insert(0, Step::Record { entries });
+    }
+    if !now.is_empty() {
+        let later = later(at, &now, &pairs, &observed.strays);
+        return Ok(Plan::Apply { now, later });
+    }
+    if let Some(reason) = held {
+        return Ok(Plan::Wait(reason));
     }
     // What running pods refer to stays until those run that do not.
     let settled = pairs
@@ -259,52 +260,52 @@ fn union(listed: &Listed<'_>, wanted: &[Entry]) -> Option<Vec<Entry>> {
     Some(all)
 }
 
-/// The steps of the first stage that is not done, or a wait until it is ready; nothing where all stages are done.
-fn applying(
+/// The steps that can be taken now, in order, and why no more can.
+fn due(
     at: &At<Place, Memo>,
     pairs: &[(&Wanted, &Sight)],
-) -> Result<Option<Plan<Step>>, Error> {
-    let stages = pairs
-        .iter()
-        .map(|(wanted, _)| wanted.stage)
-        .max()
-        .unwrap_or(0);
-    for stage in 0..=stages {
-        let here = pairs.iter().filter(|(wanted, _)| wanted.stage == stage);
-        let mut now = Vec::new();
-        for (wanted, sight) in here.clone() {
+) -> Result<(Vec<Step>, Option<String>), Error> {
+    let stages = pairs.iter().map(|(wanted, _)| wanted.stage).max();
+    let mut now = Vec::new();
+    for stage in 0..=stages.unwrap_or(0) {
+        let here = || pairs.iter().filter(|(wanted, _)| wanted.stage == stage);
+        for (wanted, sight) in here() {
             now.extend(step(at, wanted, sight)?);
         }
-        if !now.is_empty() {
-            let later = pairs
-                .iter()
-                .filter(|(wanted, sight)| wanted.stage > stage && sight.gap != Gap::None);
-            return Ok(Some(Plan::Apply {
-                now,
-                later: later
-                    .map(|(_, sight)| format!("apply {}", sight.entry))
-                    .collect(),
-            }));
-        }
         // Namespaces and definitions have to be ready before what needs them; later stages need not wait for one another.
-        let unready = here
-            .clone()
-            .find(|(_, sight)| stage == 0 && sight.standing != Standing::Ready);
-        if let Some((_, sight)) = unready {
-            return Ok(Some(Plan::Wait(format!(
-                "{} is not ready yet",
-                sight.entry
-            ))));
+        let mut unready =
+            here().filter(|(_, sight)| stage == 0 && sight.standing != Standing::Ready);
+        if let Some((_, sight)) = unready.next() {
+            return Ok((now, Some(format!("{} is not ready yet", sight.entry))));
         }
         let early = |sight: &Sight| matches!(sight.gap, Gap::Later | Gap::Refused(_));
-        if let Some((_, sight)) = here.clone().find(|(_, sight)| early(sight)) {
-            return Ok(Some(Plan::Wait(format!(
-                "{} cannot be made yet",
-                sight.entry
-            ))));
+        if let Some((_, sight)) = here().find(|(_, sight)| early(sight)) {
+            return Ok((now, Some(format!("{} cannot be made yet", sight.entry))));
+        }
+        if stage == 0 && !now.is_empty() {
+            break;
         }
     }
-    Ok(None)
+    Ok((now, None))
+}
+
+/// What follows, for people.
+fn later(
+    at: &At<Place, Memo>,
+    now: &[Step],
+    pairs: &[(&Wanted, &Sight)],
+    strays: &[Stray],
+) -> Vec<String> {
+    let is_now = |sight: &Sight| now.iter().any(|step| step.object() == Some(&sight.entry));
+    let applied = pairs
+        .iter()
+        .filter(|(_, sight)| sight.gap != Gap::None && !is_now(sight))
+        .map(|(_, sight)| format!("apply {}", sight.entry));
+    let deleted = strays.iter().filter_map(|stray| {
+        let live = stray.live.as_ref()?;
+        goes(at, stray, live).then(|| format!("delete {}, once all else runs", stray.entry))
+    });
+    applied.chain(deleted).collect()
 }
 
 fn step(at: &At<Place, Memo>, wanted: &Wanted, sight: &Sight) -> Result<Option<Step>, Error> {

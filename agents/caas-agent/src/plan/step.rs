@@ -85,6 +85,21 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// The object it is about; none where that is the inventory.
+    #[must_use]
+    pub const fn object(&self) -> Option<&Entry> {
+        match self {
+            Self::Create { object, .. }
+            | Self::Update { object, .. }
+            | Self::HandOver { object, .. }
+            | Self::Replace { object, .. }
+            | Self::Prune { object, .. } => Some(object),
+            Self::Record { .. } | Self::Forget { .. } => None,
+        }
+    }
+}
+
 impl reconcile::Step for Step {
     fn effect(&self) -> Effect {
         match self {

@@ -73,6 +73,8 @@ pub(super) fn component(view: &ComponentView, paint: Paint) -> Vec<String> {
         lines.push(format!("  agent        {}", plain(&status.agent)));
     }
     lines.extend(artifact(status));
+    let notices = status.notices.iter();
+    lines.extend(notices.map(|notice| format!("  note         {}", plain(&notice.message))));
     if !status.conditions.is_empty() {
         lines.push(String::new());
         lines.extend(indented(conditions(status).lines(paint)));
@@ -107,6 +109,8 @@ fn artifact(status: &Status) -> Vec<String> {
         lines.push(format!("  image        {}", shown(&artifact.image)));
     }
     lines.push(format!("  running      {}", shown(&artifact.running)));
+    let beside = artifact.beside.iter();
+    lines.extend(beside.map(|reference| format!("  with         {reference}")));
     lines
 }
 
