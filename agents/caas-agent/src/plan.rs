@@ -14,8 +14,8 @@ mod step;
 
 pub use step::Step;
 
-/// Looks in which absence is not believed after something was begun to be made.
-pub(crate) const UNSEEN_LOOKS: u8 = 3;
+/// Looks in which absence is not believed after something was begun to be made: three for the inventory, and three for what it lists.
+pub(crate) const UNSEEN_LOOKS: u8 = 6;
 
 /// The plan.
 pub(crate) fn plan(
