@@ -17,6 +17,19 @@ mod bundle {
 
 /// The suite sees through the harness what breaks on the cluster.
 #[cfg(test)]
+mod truth {
+    use super::{Kubernetes, KubernetesCloud};
+
+    #[tokio::test]
+    async fn the_audit_log_holds_the_very_writes_of_the_ledger() {
+        let cloud = KubernetesCloud::<Kubernetes>::bundle().await;
+        let (ledger, audit) = cloud.audited().await;
+        assert!(ledger.len() >= 6, "{ledger:?}");
+        assert_eq!(ledger, audit);
+    }
+}
+
+#[cfg(test)]
 mod flaws {
     use fractal_testkit::conformance::{Clause, check};
 

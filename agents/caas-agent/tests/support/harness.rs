@@ -15,6 +15,8 @@ use fractal_testkit::conformance::{
 
 #[path = "harness/admin.rs"]
 mod admin;
+#[path = "harness/audited.rs"]
+mod audited;
 #[path = "harness/flawed.rs"]
 pub(crate) mod flawed;
 #[path = "harness/ledger.rs"]
