@@ -135,7 +135,9 @@ async fn run(program: &Path, args: &[&str], folder: &Path) {
     let output = Command::new(program)
         .args(args)
         .current_dir(folder)
+        .env_clear()
         .env("HOME", folder)
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .output()
         .await
         .unwrap();
