@@ -253,7 +253,7 @@ fn conclude(
     console.step(format_args!("done in {}", elapsed(started)));
     answer("");
     for (name, version) in parts.versions() {
-        answer(format_args!("{name:<12}{version}"));
+        answer(format_args!("{name:<20}{version}"));
     }
     let Tally {
         passed,
