@@ -102,9 +102,6 @@ pub enum Error {
     /// The namespace is not there.
     #[error("the namespace `{0}` does not exist")]
     NamespaceMissing(String),
-    /// The namespace is being deleted.
-    #[error("the namespace `{0}` is being deleted")]
-    NamespaceTerminating(String),
     /// A volume claim cannot be changed so.
     #[error("{object} cannot be changed in place: {why}")]
     Immutable {
@@ -170,8 +167,6 @@ impl From<Error> for Fault {
                 .next("install the operator that brings it, or ship its CustomResourceDefinition in the bundle"),
             Error::NamespaceMissing(name) => Self::blocked(Reason::new("NamespaceMissing"), text)
                 .next(format!("create the namespace `{}`, or ship it in the bundle", name.escape_debug())),
-            Error::NamespaceTerminating(_) => Self::blocked(Reason::new("NamespaceMissing"), text)
-                .next("wait until it is gone, then create it again"),
             Error::Immutable { .. } => Self::blocked(Reason::new("ImmutableField"), text)
                 .next("take the change back, or delete the object by hand once its data is safe"),
             Error::NoApiServer => Self::transient(Reason::new("ApiServerUnreachable"), text)
