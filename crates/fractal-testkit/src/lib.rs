@@ -6,4 +6,5 @@ pub mod broken;
 pub mod cluster;
 pub mod conformance;
 pub mod content;
+pub mod logs;
 pub mod reference;

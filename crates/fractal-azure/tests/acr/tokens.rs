@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use fractal_core::Class;
 use fractal_registry::{Credential, CredentialSource as _};
 use fractal_simcloud::{Action, Filter, Rule};
+use fractal_testkit::logs::recorded;
 
-use crate::support::{HOST, PULLER, SECRET, World, logged, pull};
+use crate::support::{HOST, PULLER, SECRET, World, pull};
 
 fn on(service: &str, operation: &str, action: Action) -> Rule {
     let filter = Filter {
@@ -152,7 +153,7 @@ async fn another_host_is_sent_nothing() {
 
 #[tokio::test]
 async fn h08_nothing_secret_is_in_any_error_log_or_debug_output() {
-    let (lines, _logging) = logged();
+    let lines = recorded();
     let world = World::new().await;
     let assertion = std::fs::read_to_string(world.token_file()).unwrap();
     let repeats = |text: &str| Action::Fail {

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use fractal_core::Class;
 use fractal_registry::{Credential, CredentialSource as _};
 use fractal_simcloud::{Action, Filter, Outcome, Rule};
+use fractal_testkit::logs::recorded;
 
-use crate::support::{PASSWORD, Shape, USER, World, logged, pull, registry};
+use crate::support::{PASSWORD, Shape, USER, World, pull, registry};
 
 fn on(operation: &str, action: Action) -> Rule {
     let filter = Filter {
@@ -97,7 +98,7 @@ async fn a_vault_that_is_not_there_passes_and_says_where_it_was_looked_for() {
 
 #[tokio::test]
 async fn h08_nothing_secret_is_in_any_error_log_or_debug_output() {
-    let (lines, _logging) = logged();
+    let lines = recorded();
     let world = World::new(Shape::default()).await;
     world.write_good("dev");
     let jwt = std::fs::read_to_string(world.token_file()).unwrap();
