@@ -108,6 +108,16 @@ pub enum RegistryError {
         /// Why it is refused.
         problem: &'static str,
     },
+    /// The registry continues a list somewhere we do not go.
+    #[error("{at} continues its list at {target}, which {problem}")]
+    Link {
+        /// The registry.
+        at: Arc<str>,
+        /// The next page, without query.
+        target: Arc<str>,
+        /// Why it is refused.
+        problem: &'static str,
+    },
     /// The host's address is one we never connect to from here.
     #[error("{at} has the address {address}, which is not reached from here")]
     Egress {

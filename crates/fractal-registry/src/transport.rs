@@ -17,6 +17,7 @@ use crate::endpoint::{Origin, join, shown};
 use crate::error::{Missing, RegistryError, Said};
 use crate::options::RetryPolicy;
 
+pub(crate) mod link;
 pub(crate) mod read;
 pub(crate) mod retry_after;
 

@@ -12,6 +12,7 @@ const DIGEST_MISMATCH: Reason = Reason::new("DigestMismatch");
 const EGRESS: Reason = Reason::new("EgressDenied");
 const FORBIDDEN: Reason = Reason::new("RegistryForbidden");
 const LAYOUT: Reason = Reason::new("LayoutInvalid");
+const LINK: Reason = Reason::new("RegistryLink");
 const LOCAL: Reason = Reason::new("ResourceLocal");
 const MANIFEST_INVALID: Reason = Reason::new("ManifestInvalid");
 const MANIFEST_TOO_LARGE: Reason = Reason::new("ManifestTooLarge");
@@ -63,6 +64,7 @@ const fn class_of(error: &RegistryError) -> (Class, Reason) {
         E::Forbidden { .. } => (Class::Blocked, FORBIDDEN),
         E::Realm { .. } => (Class::Blocked, REALM),
         E::Redirect { .. } => (Class::Blocked, REDIRECT),
+        E::Link { .. } => (Class::Blocked, LINK),
         E::Egress { .. } => (Class::Blocked, EGRESS),
         E::Throttled { retry_after, .. } => (
             Class::Transient {
@@ -100,6 +102,7 @@ fn place(error: &RegistryError) -> &str {
         | E::Unauthenticated { at, .. }
         | E::Realm { at, .. }
         | E::Redirect { at, .. }
+        | E::Link { at, .. }
         | E::Egress { at, .. }
         | E::Throttled { at, .. }
         | E::Unavailable { at, .. }
@@ -154,6 +157,10 @@ fn advice(error: &RegistryError) -> (String, &'static str) {
         E::Redirect { target, .. } => (
             format!("the registry redirects to {target}, which is not followed"),
             "check who runs this registry; nothing was sent to that address",
+        ),
+        E::Link { target, .. } => (
+            format!("the registry continues its list at {target}, which is not read"),
+            "check who runs this registry; nothing of the list was used",
         ),
         E::Egress { .. } => (
             "the registry's address may not be reached from here".into(),
@@ -259,7 +266,7 @@ fn why(error: &RegistryError) -> Option<String> {
             || problem.to_string(),
             |words| format!("{problem}; {words}"),
         )),
-        E::Realm { problem, .. } | E::Redirect { problem, .. } => Some(format!("it {problem}")),
+        E::Realm { problem, .. } | E::Redirect { problem, .. } | E::Link { problem, .. } => Some(format!("it {problem}")),
         E::Egress { address, .. } => Some(format!("it is at {address}")),
         E::Unreachable { source, .. } | E::Tls { source, .. } => Some(chain(source.as_ref())),
         E::File { source, .. } => Some(source.to_string()),
