@@ -1,5 +1,6 @@
 //! What an artifact is: digests, references, manifests, kinds, and the registry an abstract coordinate means.
 
+pub mod agreement;
 pub mod detect;
 pub mod digest;
 pub mod facts;

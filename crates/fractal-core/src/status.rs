@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::artifact::agreement::Pinned;
 use crate::artifact::{Digest, Reference};
 use crate::fault::{Class, Fault};
 use crate::reconcile::Notice;
@@ -73,6 +74,9 @@ pub struct ArtifactStatus {
     /// What runs, once it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running: Option<Digest>,
+    /// What the coordinates that name no registry meant here: the same everywhere, or it is not deployed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coordinates: Vec<Pinned>,
 }
 
 /// A component's status.

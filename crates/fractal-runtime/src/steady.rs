@@ -16,7 +16,7 @@ use fractal_queue::{ComponentDocument, Desired, Gate, QueueError};
 
 use crate::inputs::inputs;
 use crate::journal;
-use crate::worker::{Wanted, Worker};
+use crate::worker::{Wanted, Worker, of};
 
 /// What is known of components in sync, beyond their documents.
 pub(crate) struct Steadiness<P: Platform> {
@@ -156,7 +156,7 @@ impl<P: Platform> Worker<P> {
             {
                 return Ok(true);
             }
-            let wanted = self.wanted(&body, outputs, false).await;
+            let wanted = self.wanted(of(document), &body, outputs, false).await;
             match wanted {
                 Ok(wanted) => self
                     .preview(document, Some(&wanted))

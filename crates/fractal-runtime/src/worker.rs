@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fractal_core::artifact::Reference;
-use fractal_core::contract::{Component, ComponentId, Environment};
+use fractal_core::artifact::agreement::Pinned;
+use fractal_core::artifact::{ArtifactUri, Reference};
+use fractal_core::contract::{Component, ComponentId, ComponentKey, Environment};
 use fractal_core::reconcile::{
     Artifact, Consent, Content, Goal, Inputs, InstallationId, Needs, NoContent, Outputs, Owner,
     PassReport, Platform, Record, Release, Rollout, Task, reconcile,
 };
+use fractal_core::status::ArtifactStatus;
 use fractal_core::{Fault, Fingerprint};
 use fractal_queue::{
     Claim, Company, ComponentDocument, Desired, Due, Gate, Queue, QueueError, Refusal, Take, Tenure,
@@ -26,6 +28,7 @@ use crate::steady::Steadiness;
 use crate::stop::Stop;
 use crate::telemetry::metrics::Metrics;
 
+mod agreement;
 mod answer;
 mod settle;
 mod verdict;
@@ -59,20 +62,24 @@ pub(crate) enum Visit {
 pub(crate) struct Wanted {
     pub(crate) inputs: Inputs,
     pub(crate) rollout: Rollout,
+    coordinates: Vec<Pinned>,
 }
 
 /// What a component's references mean now: the artifact it runs, and those beside it.
 pub(crate) struct Resolved {
     pub(crate) target: Artifact,
     pub(crate) beside: Vec<Artifact>,
+    /// Of those, what was named by a coordinate and a tag.
+    pub(crate) coordinates: Vec<Pinned>,
 }
 
 impl Resolved {
-    fn of(rollout: &Rollout) -> Self {
-        let beside = rollout.beside.iter();
+    fn of(wanted: &Wanted) -> Self {
+        let beside = wanted.rollout.beside.iter();
         Self {
-            target: rollout.target.artifact.clone(),
+            target: wanted.rollout.target.artifact.clone(),
             beside: beside.map(|release| release.artifact.clone()).collect(),
+            coordinates: wanted.coordinates.clone(),
         }
     }
 
@@ -168,11 +175,15 @@ impl<P: Platform> Worker<P> {
             return Ok(Ok(None));
         };
         let fresh = !claim.wakes().is_empty();
-        Ok(self.wanted(body, outputs, fresh).await.map(Some))
+        Ok(self
+            .wanted(of(claim.document()), body, outputs, fresh)
+            .await
+            .map(Some))
     }
 
     pub(crate) async fn wanted(
         &self,
+        (key, known): (&ComponentKey, Option<&ArtifactStatus>),
         body: &Component,
         outputs: BTreeMap<ComponentId, Outputs>,
         fresh: bool,
@@ -185,9 +196,18 @@ impl<P: Platform> Worker<P> {
         let resolved = self.resolve(&needs, &inputs.environment, fresh).await;
         let resolved = resolved.map_err(faulty)?;
         tracing::Span::current().record("digest", resolved.target.digest.as_str());
-        let rollout = self.rollout(&resolved, &needs, &inputs.environment).await;
-        let rollout = rollout.map_err(|fault| Box::new(Look::Faulty(fault, Some(resolved))))?;
-        Ok(Wanted { inputs, rollout })
+        let rollout = async {
+            self.agree(key, known, &resolved).await?;
+            self.rollout(&resolved, &needs, &inputs.environment).await
+        };
+        match rollout.await {
+            Ok(rollout) => Ok(Wanted {
+                inputs,
+                rollout,
+                coordinates: resolved.coordinates,
+            }),
+            Err(fault) => Err(Box::new(Look::Faulty(fault, Some(Box::new(resolved))))),
+        }
     }
 
     /// The artifacts that a component's needs mean now.
@@ -206,7 +226,15 @@ impl<P: Platform> Worker<P> {
         for needs in &needs.beside {
             beside.push(one(needs).await?);
         }
-        Ok(Resolved { target, beside })
+        let all = std::iter::once((needs, &target)).chain(needs.beside.iter().zip(&beside));
+        let coordinates = all
+            .filter_map(|(needs, found)| pinned(needs, found))
+            .collect();
+        Ok(Resolved {
+            target,
+            beside,
+            coordinates,
+        })
     }
 
     async fn rollout(
@@ -240,7 +268,7 @@ impl<P: Platform> Worker<P> {
             .await;
         let artifact = wanted.map(|wanted| {
             let facts = wanted.rollout.target.facts.clone();
-            (Resolved::of(&wanted.rollout), facts)
+            (Resolved::of(wanted), facts)
         });
         (
             claim.into_inner(),
@@ -319,6 +347,23 @@ impl<P: Platform> Worker<P> {
             installation: self.installation.clone(),
             component: document.key.clone(),
         }
+    }
+}
+
+/// Whose a component is, and what is known of its artifact.
+pub(crate) fn of(document: &ComponentDocument) -> (&ComponentKey, Option<&ArtifactStatus>) {
+    (&document.key, document.status.artifact.as_ref())
+}
+
+/// A digest means the same everywhere; a tag has to be compared.
+fn pinned(needs: &Needs, found: &Artifact) -> Option<Pinned> {
+    match &needs.artifact {
+        ArtifactUri::Abstract(coordinate) if found.reference.digest().is_none() => Some(Pinned {
+            coordinate: coordinate.to_string(),
+            reference: found.reference.clone(),
+            digest: found.digest.clone(),
+        }),
+        _ => None,
     }
 }
 

@@ -39,24 +39,30 @@ impl std::fmt::Display for RegistryPrefix {
     }
 }
 
-/// `environment.parameters.registries`: provider to registry. Providers compare without case.
+/// `environment.parameters.registries`: provider to registry. Providers compare without case, and keep the spelling they have there.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RegistryMap(BTreeMap<String, RegistryPrefix>);
+pub struct RegistryMap(BTreeMap<String, (String, RegistryPrefix)>);
 
 impl RegistryMap {
     /// Adds one provider's registry.
     pub fn insert(&mut self, provider: &str, registry: RegistryPrefix) {
-        self.0.insert(provider.to_ascii_lowercase(), registry);
+        let key = provider.to_ascii_lowercase();
+        self.0.insert(key, (provider.to_owned(), registry));
     }
 
     /// A provider's registry.
     #[must_use]
     pub fn get(&self, provider: &str) -> Option<&RegistryPrefix> {
-        self.0.get(&provider.to_ascii_lowercase())
+        self.entry(provider).map(|(_, registry)| registry)
     }
 
-    fn providers(&self) -> String {
-        self.0.keys().cloned().collect::<Vec<_>>().join(", ")
+    /// The providers that are mapped.
+    pub fn providers(&self) -> impl Iterator<Item = &str> {
+        self.0.values().map(|(provider, _)| provider.as_str())
+    }
+
+    fn entry(&self, provider: &str) -> Option<&(String, RegistryPrefix)> {
+        self.0.get(&provider.to_ascii_lowercase())
     }
 }
 
@@ -112,18 +118,17 @@ pub fn resolve(
         ArtifactUri::Layout(layout) => return Err(ResolveError::Layout(layout.to_string())),
         ArtifactUri::Abstract(coordinate) => coordinate,
     };
-    let (registry, because) = match (environment.get(provider), agent) {
-        (Some(registry), _) => (
-            registry,
-            format!("environment.parameters.registries maps {provider} to {registry}"),
-        ),
-        (None, Some(registry)) => (registry, format!("the agent's --registry is {registry}")),
+    let (registry, because) = match (environment.entry(provider), agent) {
+        (Some((key, registry)), _) => {
+            (registry, format!("environment.parameters.registries.{key}"))
+        }
+        (None, Some(registry)) => (registry, "the agent's --registry".to_owned()),
         (None, None) => {
-            let known = environment.providers();
+            let known: Vec<&str> = environment.providers().collect();
             let known = if known.is_empty() {
                 String::new()
             } else {
-                format!(" (mapped: {known})")
+                format!(" (mapped: {})", known.join(", "))
             };
             return Err(ResolveError::NoRegistry {
                 coordinate: coordinate.to_string(),
@@ -176,7 +181,7 @@ mod tests {
         let error = resolve(&"orders:1".parse().unwrap(), "GCP", &map(), None).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`orders:1` names no registry, and none is mapped for GCP (mapped: aws, azure)"
+            "`orders:1` names no registry, and none is mapped for GCP (mapped: AWS, Azure)"
         );
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fractal_core::Timestamp;
+use fractal_core::artifact::agreement::{CROSS_REGISTRY, Pinned};
 use fractal_core::contract::ComponentKey;
 use fractal_core::status::Status;
 
@@ -15,6 +16,7 @@ use crate::error::QueueError;
 /// Why others are woken.
 const DEPENDENCY_CHANGED: &str = "DependencyChanged";
 const DEPENDENT_GONE: &str = "DependentGone";
+const ARTIFACT_CHANGED: &str = "ArtifactChanged";
 
 /// When a component is worked on again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +83,37 @@ impl Queue {
         if settlement.outcome == Outcome::InSync && news {
             self.wake_dependents(&claim.key).await?;
         }
+        if coordinates(&before) != coordinates(after) {
+            self.wake_differing(after).await?;
+        }
         Ok(())
+    }
+
+    /// Whoever has another artifact under the same coordinate looks again: its registry may have the new one by now, or it may
+    /// have waited for this one.
+    async fn wake_differing(&self, settled: &ComponentDocument) -> Result<(), QueueError> {
+        let mine = coordinates(settled);
+        if mine.is_empty() {
+            return Ok(());
+        }
+        let mut others = self.components(&settled.key.live_system).await?;
+        others.retain(|other| {
+            let differs = |theirs: &Pinned| {
+                mine.iter().any(|mine| {
+                    mine.coordinate == theirs.coordinate && mine.digest != theirs.digest
+                })
+            };
+            let waits = |other: &ComponentDocument| {
+                let fault = other.status.fault.as_ref();
+                fault.is_some_and(|fault| fault.reason == CROSS_REGISTRY)
+            };
+            let known = coordinates(other);
+            other.key != settled.key
+                && !other.tombstone
+                && (known.iter().any(differs) || waits(other))
+        });
+        let keys = others.into_iter().map(|other| other.key);
+        self.wake_keys(keys, ARTIFACT_CHANGED).await.map(drop)
     }
 
     async fn wake_dependents(&self, key: &ComponentKey) -> Result<(), QueueError> {
@@ -110,6 +142,11 @@ impl Queue {
             && self.store().list(&key::components_of(id)).await?.is_empty();
         if last { self.follow(id).await } else { Ok(()) }
     }
+}
+
+fn coordinates(document: &ComponentDocument) -> &[Pinned] {
+    let artifact = document.status.artifact.as_ref();
+    artifact.map_or(&[], |artifact| &artifact.coordinates)
 }
 
 fn apply(

@@ -8,7 +8,7 @@ use fractal_core::{Fault, Reason};
 use fractal_queue::{Ask, ComponentDocument, Desired, Gate, Question, QueueError, Scope};
 use serde_json::json;
 
-use super::{Look, Worker};
+use super::{Look, Worker, of};
 
 /// Longest time an answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -119,7 +119,7 @@ impl<P: Platform> Worker<P> {
             Gate::Ready(outputs) => outputs,
             Gate::Waiting { why, .. } => return Ok(Ok(waiting(why))),
         };
-        match self.wanted(body, outputs, true).await {
+        match self.wanted(of(document), body, outputs, true).await {
             Ok(wanted) => Ok(self.preview(document, Some(&wanted)).await),
             Err(look) => Ok(early(*look)),
         }
@@ -128,7 +128,10 @@ impl<P: Platform> Worker<P> {
     /// Of a component that is not in the queue yet: nothing is remembered of it.
     async fn creation(&self, ask: &Ask, body: &Component) -> Result<Preview, Fault> {
         use fractal_core::reconcile::{Consent, Goal, Task, preview};
-        let wanted = match self.wanted(body, Default::default(), true).await {
+        let wanted = match self
+            .wanted((&ask.key, None), body, Default::default(), true)
+            .await
+        {
             Ok(wanted) => wanted,
             Err(look) => return early(*look),
         };

@@ -19,7 +19,7 @@ pub(crate) enum Look {
     /// A dependency is not ready.
     Waiting { on: ComponentId, why: String },
     /// Something is wrong with the component or its artifact.
-    Faulty(Fault, Option<Resolved>),
+    Faulty(Fault, Option<Box<Resolved>>),
 }
 
 /// How a visit ended.
@@ -81,7 +81,7 @@ impl<P: Platform> Worker<P> {
             }
             Look::Faulty(fault, artifact) => {
                 let reached = artifact.as_ref().map(|_| ConditionType::Resolved);
-                let artifact = artifact.map(|artifact| (artifact, None));
+                let artifact = artifact.map(|artifact| (*artifact, None));
                 let known = Known {
                     artifact,
                     ..Known::default()
@@ -225,6 +225,7 @@ fn artifact_status(
     let artifact = resolved.target;
     ArtifactStatus {
         beside,
+        coordinates: resolved.coordinates,
         image: facts.and_then(|facts| image_of(&facts, &artifact)),
         running: if is_running {
             Some(artifact.digest.clone())
