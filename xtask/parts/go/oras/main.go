@@ -1,5 +1,5 @@
-// The calls of the `oras` command on the oras-go library: push, tag, pull, with the flags the artifact contract names.
-// The command itself cannot be installed from a Go module proxy. It does not attach, copy, discover, log in or sign.
+// The calls of the `oras` command on the oras-go library: push, tag, pull, resolve, copy, attach and discover, with that command's flags.
+// The command itself cannot be installed from a Go module proxy. It does not log in, sign or delete.
 package main
 
 import (
@@ -26,6 +26,11 @@ const (
   oras push [--plain-http] [--artifact-type TYPE] REFERENCE FILE[:TYPE]...
   oras tag [--plain-http] REFERENCE TAG...
   oras pull [--plain-http] [-o FOLDER] REFERENCE
+  oras resolve [--plain-http] REFERENCE
+  oras cp [--plain-http] --to-oci-layout REFERENCE FOLDER:TAG
+  oras cp [--plain-http] --from-oci-layout FOLDER:TAG REFERENCE
+  oras attach [--plain-http] --artifact-type TYPE REFERENCE FILE[:TYPE]...
+  oras discover [--plain-http] [--artifact-type TYPE] REFERENCE
   oras version`
 
 	// What the command takes for files and artifacts whose type is not said.
@@ -36,6 +41,8 @@ type request struct {
 	plainHTTP    bool
 	artifactType string
 	output       string
+	fromLayout   bool
+	toLayout     bool
 	operands     []string
 }
 
@@ -65,6 +72,14 @@ func run(ctx context.Context, arguments []string) error {
 		return tag(ctx, asked)
 	case name == "pull" && len(asked.operands) == 1:
 		return pull(ctx, asked)
+	case name == "resolve" && len(asked.operands) == 1:
+		return resolve(ctx, asked)
+	case name == "cp" && len(asked.operands) == 2 && asked.fromLayout != asked.toLayout:
+		return transfer(ctx, asked)
+	case name == "attach" && len(asked.operands) >= 2 && asked.artifactType != "":
+		return attach(ctx, asked)
+	case name == "discover" && len(asked.operands) == 1:
+		return discover(ctx, asked)
 	}
 	return errors.New(usage)
 }
@@ -74,7 +89,9 @@ func parse(arguments []string) (request, error) {
 	var asked request
 	flags := flag.NewFlagSet("oras", flag.ContinueOnError)
 	flags.BoolVar(&asked.plainHTTP, "plain-http", false, "HTTP instead of HTTPS")
-	flags.StringVar(&asked.artifactType, "artifact-type", "", "type of the artifact pushed")
+	flags.StringVar(&asked.artifactType, "artifact-type", "", "type of the artifact pushed, or of those looked for")
+	flags.BoolVar(&asked.fromLayout, "from-oci-layout", false, "the source is an OCI layout")
+	flags.BoolVar(&asked.toLayout, "to-oci-layout", false, "the target is an OCI layout")
 	flags.StringVar(&asked.output, "o", ".", "folder of the files pulled")
 	flags.StringVar(&asked.output, "output", ".", "folder of the files pulled")
 	for {
@@ -120,13 +137,9 @@ func push(ctx context.Context, asked request) error {
 		return err
 	}
 	defer store.Close()
-	var layers []ocispec.Descriptor
-	for _, operand := range asked.operands[1:] {
-		layer, err := add(ctx, store, operand)
-		if err != nil {
-			return err
-		}
-		layers = append(layers, layer)
+	layers, err := addAll(ctx, store, asked.operands[1:])
+	if err != nil {
+		return err
 	}
 	artifactType := asked.artifactType
 	if artifactType == "" {
@@ -149,6 +162,18 @@ func push(ctx context.Context, asked request) error {
 	fmt.Println("ArtifactType:", artifactType)
 	fmt.Println("Digest:", packed.Digest)
 	return nil
+}
+
+func addAll(ctx context.Context, store *file.Store, operands []string) ([]ocispec.Descriptor, error) {
+	var layers []ocispec.Descriptor
+	for _, operand := range operands {
+		layer, err := add(ctx, store, operand)
+		if err != nil {
+			return nil, err
+		}
+		layers = append(layers, layer)
+	}
+	return layers, nil
 }
 
 // FILE[:TYPE]; the title annotation becomes FILE as written, which therefore has to stay below the working folder.

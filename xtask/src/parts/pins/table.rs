@@ -57,12 +57,36 @@ pub(crate) const PARTS: &[Part] = &[
             packages: &["."],
             module: include_str!("../../../parts/go/oras/go.mod"),
             sums: include_str!("../../../parts/go/oras/go.sum"),
-            files: &[("main.go", include_str!("../../../parts/go/oras/main.go"))],
+            files: &[
+                ("main.go", include_str!("../../../parts/go/oras/main.go")),
+                ("copy.go", include_str!("../../../parts/go/oras/copy.go")),
+                (
+                    "referrers.go",
+                    include_str!("../../../parts/go/oras/referrers.go"),
+                ),
+            ],
             ..PUBLISHED
         }),
         programs: &["bin/oras"],
         probe: ("bin/oras", &["version"]),
         cost: "Go modules, then compiling: about 10 s",
+    },
+    Part {
+        name: "referrers",
+        version: "v0.22.1",
+        source: Source::Go(Module {
+            packages: &["."],
+            module: include_str!("../../../parts/go/referrers/go.mod"),
+            sums: include_str!("../../../parts/go/referrers/go.sum"),
+            files: &[(
+                "main.go",
+                include_str!("../../../parts/go/referrers/main.go"),
+            )],
+            ..PUBLISHED
+        }),
+        programs: &["bin/referrers"],
+        probe: ("bin/referrers", &["--version"]),
+        cost: "Go modules of a second registry, then compiling: about 10 s",
     },
     Part {
         name: "kubernetes",
