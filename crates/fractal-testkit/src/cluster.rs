@@ -6,11 +6,11 @@
 mod audit;
 mod client;
 mod control_plane;
-mod error;
+pub(crate) mod error;
 mod files;
 mod identity;
-mod part;
-mod process;
+pub(crate) mod part;
+pub(crate) mod process;
 pub mod proxy;
 mod rest;
 

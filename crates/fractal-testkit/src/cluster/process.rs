@@ -40,6 +40,16 @@ impl Processes {
         program: &'static str,
         arguments: &[String],
     ) -> Result<(), ClusterError> {
+        self.start_with(program, arguments, &[])
+    }
+
+    /// [`Processes::start`] with variables.
+    pub(crate) fn start_with(
+        &mut self,
+        program: &'static str,
+        arguments: &[String],
+        variables: &[(&str, &str)],
+    ) -> Result<(), ClusterError> {
         let started = |source| ClusterError::Start { program, source };
         let path = self.log(program);
         let log = File::create(&path).map_err(ClusterError::file(&path))?;
@@ -51,6 +61,7 @@ impl Processes {
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", &self.folder)
             .env("TMPDIR", &self.folder)
+            .envs(variables.iter().copied())
             .current_dir(&self.folder)
             .stdin(Stdio::null())
             .stdout(log)
