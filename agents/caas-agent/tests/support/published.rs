@@ -1,78 +1,40 @@
 //! A real registry, and artifacts in it: images by our own client, bundles by `tar` and `oras` as developers push them.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
 
 use bytes::Bytes;
 use fractal_core::artifact::kind::media_type;
 use fractal_core::artifact::{Descriptor, Digest, ImageManifest, Reference};
 use fractal_registry::{Options, Registry, RepositoryRef};
-use serde_json::{Value, json};
+use fractal_testkit::registry::{Server, Setup};
+use serde_json::json;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
-const START: Duration = Duration::from_secs(30);
 const MANIFESTS: &str = "application/vnd.fractal.workload-manifests.v1+tar";
 
 /// The reference registry, ended when dropped.
 pub(crate) struct Published {
-    host: String,
+    server: Server,
     folder: TempDir,
-    _process: Child,
 }
 
 impl Published {
     pub(crate) async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let config = json!({
-            "version": "0.1", "log": { "level": "info", "formatter": "json" },
-            "storage": { "filesystem": { "rootdirectory": folder.path().join("storage") } },
-            "http": { "addr": "127.0.0.1:0", "secret": "one process needs none of its own" },
-        });
-        let path = folder.path().join("config.yml");
-        std::fs::write(&path, config.to_string()).unwrap();
-        let mut process = Command::new(part("bin/registry"))
-            .arg("serve")
-            .arg(&path)
-            .env_clear()
-            .env("OTEL_TRACES_EXPORTER", "none")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let listening = async {
-            loop {
-                let line = lines.next_line().await.unwrap().unwrap();
-                let entry: Value = serde_json::from_str(&line).unwrap_or_default();
-                let message = entry["msg"].as_str().unwrap_or_default();
-                if let Some(host) = message.strip_prefix("listening on ") {
-                    return host.split(',').next().unwrap().to_owned();
-                }
-            }
-        };
-        let host = tokio::time::timeout(START, listening).await.unwrap();
-        // A full pipe would stop it.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Self {
-            host,
-            folder,
-            _process: process,
+            server: Server::start(Setup::Plain).await,
+            folder: tempfile::tempdir().unwrap(),
         }
     }
 
     pub(crate) fn host(&self) -> &str {
-        &self.host
+        self.server.host()
     }
 
     /// An image of one layer; its digest.
     pub(crate) async fn image(&self, name: &str, says: &str) -> Digest {
-        let registry = Registry::new(Options::default()).unwrap();
-        let to: Reference = format!("{}/{name}", self.host).parse().unwrap();
+        let registry = Registry::new(Options::on_loopback()).unwrap();
+        let to: Reference = self.server.reference(name);
         let layer = Bytes::from(says.to_owned());
         let config = json!({
             "architecture": "amd64", "os": "linux", "config": {},
@@ -117,7 +79,7 @@ impl Published {
             work.path(),
         )
         .await;
-        let reference = format!("{}/{name}", self.host);
+        let reference = self.server.reference(name).to_string();
         let layer = format!("manifests.tar:{MANIFESTS}");
         let push = [
             "push",

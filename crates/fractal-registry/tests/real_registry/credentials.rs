@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use fractal_core::{Class, Fault};
 use fractal_registry::{Credential, RepositoryRef};
+use fractal_testkit::registry::{PASSWORD, READER, Server, Setup, USER};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::artifacts::function;
-use crate::server::{PASSWORD, Server, Setup, USER};
-use crate::tokens::READER;
+use crate::client::{client, client_as};
 
 #[tokio::test]
 async fn wrong_or_no_credentials_are_named_and_nothing_is_written() {
@@ -20,7 +20,7 @@ async fn wrong_or_no_credentials_are_named_and_nothing_is_written() {
             (Credential::basic(USER, "canary-wrong"), USER),
             (Credential::Anonymous, "anonymous"),
         ] {
-            let registry = server.client_as(credential);
+            let registry = client_as(&server, credential);
             let pushed = Fault::from(function().push(&registry, &to).await.unwrap_err());
             let read = Fault::from(registry.resolve(&to).await.unwrap_err());
             for fault in [pushed, read] {
@@ -33,7 +33,7 @@ async fn wrong_or_no_credentials_are_named_and_nothing_is_written() {
                 assert!(text.contains(who) && !text.contains("canary"), "{text}");
             }
         }
-        let missing = Fault::from(server.client().resolve(&to).await.unwrap_err());
+        let missing = Fault::from(client(&server).resolve(&to).await.unwrap_err());
         assert_eq!(missing.reason.as_str(), "RegistryNotFound", "{setup:?}");
     }
 }
@@ -42,8 +42,8 @@ async fn wrong_or_no_credentials_are_named_and_nothing_is_written() {
 async fn who_may_only_pull_pulls_and_is_forbidden_to_push() {
     let server = Server::start(Setup::Bearer).await;
     let to = server.reference("team/function:1");
-    let digest = function().push(&server.client(), &to).await.unwrap();
-    let reader = server.client_as(Credential::basic(READER, PASSWORD));
+    let digest = function().push(&client(&server), &to).await.unwrap();
+    let reader = client_as(&server, Credential::basic(READER, PASSWORD));
     assert_eq!(reader.resolve(&to).await.unwrap().digest, digest);
     let other = server.reference("team/other:1");
     let fault = Fault::from(function().push(&reader, &other).await.unwrap_err());
@@ -59,8 +59,8 @@ async fn who_may_only_pull_pulls_and_is_forbidden_to_push() {
 #[tokio::test]
 async fn a_token_that_runs_out_between_two_requests_is_renewed() {
     let server = Server::start(Setup::Bearer).await;
-    let tokens = server.tokens.as_ref().unwrap();
-    let (registry, artifact) = (server.client(), function());
+    let tokens = server.tokens().unwrap();
+    let (registry, artifact) = (client(&server), function());
     let to = server.reference("team/function:1");
     tokens.hold_for(2);
     let (config, bytes) = &artifact.blobs[0];
@@ -95,10 +95,10 @@ async fn run_out(server: &Server, token: &str) {
 }
 
 async fn status(server: &Server, token: &str) -> u16 {
-    let mut stream = TcpStream::connect(&server.host).await.unwrap();
+    let mut stream = TcpStream::connect(server.host()).await.unwrap();
     let request = format!(
         "GET /v2/ HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n",
-        server.host
+        server.host()
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();

@@ -1,18 +1,14 @@
-//! The client against the reference registry, plain, with Basic, with bearer tokens and over TLS, and beside two other clients.
+//! The client against real registries: the reference one, plain, with Basic, with bearer tokens and over TLS, and one that serves
+//! referrers; and beside two other clients.
 //!
-//! Nothing is skipped: where a part is missing, the test fails and names `cargo xtask parts`. Hostile servers are in `wire`.
+//! Nothing is skipped: where a part is missing, the test fails and names `cargo xtask test`. Hostile servers are in `wire`; every client
+//! and every kind of artifact, with the `fractal` command, in fractal-cli's `interop`.
 
 #[cfg(test)]
 mod artifacts;
 #[cfg(test)]
+mod client;
+#[cfg(test)]
 mod credentials;
 #[cfg(test)]
-mod part;
-#[cfg(test)]
-mod peers;
-#[cfg(test)]
 mod publishing;
-#[cfg(test)]
-mod server;
-#[cfg(test)]
-mod tokens;
