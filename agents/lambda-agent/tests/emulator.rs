@@ -51,7 +51,7 @@ mod tests {
     }
 
     async fn publish(host: &str, name: &str, zip: Bytes) {
-        let registry = Registry::new(Options::default()).unwrap();
+        let registry = Registry::new(Options::on_loopback()).unwrap();
         let to: Reference = format!("{host}/{name}").parse().unwrap();
         let blob = |media_type: &str, bytes: &Bytes| {
             Descriptor::new(media_type, Digest::sha256(bytes), bytes.len() as u64)
@@ -138,7 +138,7 @@ mod tests {
         let cloud = Ministack::start().await;
         cloud.make_bucket(BUCKET).await;
         let registry = Simulated::start(RegistryConfig::default()).await.unwrap();
-        let agent = Agent::start(cloud.endpoint(), BUCKET);
+        let agent = Agent::start(cloud.endpoint(), BUCKET, &registry.host());
         let (queue, host) = (agent.queue(), registry.host());
         let both = [("small", 0), ("large", LARGE)];
         for (id, ballast) in both {

@@ -56,7 +56,7 @@ pub(crate) async fn run(args: &SubjectArgs) -> Result<(), Error> {
     let invalid = |problem: &dyn std::fmt::Display| Error::unexpected("the command line", problem);
     let from: Reference = args.from.parse().map_err(|error| invalid(&error))?;
     let blob: Descriptor = serde_json::from_str(&args.blob).map_err(|error| invalid(&error))?;
-    let registry = Registry::new(Options::default())?;
+    let registry = Registry::new(Options::on_loopback())?;
     match args.what {
         What::Pull => {
             turn("ready")?;

@@ -1,4 +1,4 @@
-//! The registries a command talks to: credentials, endpoints and authorities, from flags and `FRACTAL_*` variables only.
+//! The registries a command talks to: credentials, endpoints, hosts, proxies and authorities, from flags and variables only.
 //!
 //! No `~/.docker/config.json` is read unasked: which credentials leave this machine is said on the command line.
 
@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use fractal_core::artifact::{Reference, RegistryHost};
 use fractal_registry::{
-    Chain, Credential, CredentialSource, DockerConfig, Options, Registry, StaticCredentials,
+    Chain, Credential, CredentialSource, DockerConfig, HostPattern, HostPolicy, Options, Proxies,
+    Registry, Secret, StaticCredentials,
 };
 
 use crate::error::CliError;
@@ -64,7 +65,26 @@ pub(crate) struct RegistryArgs {
         value_delimiter = ','
     )]
     endpoints: Vec<RegistryEndpoint>,
-    /// A PEM file of certificate authorities trusted besides the system's
+    /// Only these hosts are reached, token services and redirects included: HOST[:PORT], or *.DOMAIN; all public ones when not
+    /// given
+    #[arg(
+        long = "allow-host",
+        env = "FRACTAL_ALLOW_HOSTS",
+        hide_env_values = true,
+        value_name = "PATTERN",
+        value_delimiter = ','
+    )]
+    allow_hosts: Vec<HostPattern>,
+    /// These hosts may be at private or loopback addresses, as those typed in references may
+    #[arg(
+        long = "allow-private",
+        env = "FRACTAL_ALLOW_PRIVATE",
+        hide_env_values = true,
+        value_name = "PATTERN",
+        value_delimiter = ','
+    )]
+    allow_private: Vec<HostPattern>,
+    /// A PEM file of certificate authorities trusted besides the system's, which SSL_CERT_FILE and SSL_CERT_DIR replace
     #[arg(
         long,
         env = "FRACTAL_CA_BUNDLE",
@@ -75,10 +95,24 @@ pub(crate) struct RegistryArgs {
     /// A registry that speaks plain HTTP; one on this machine with a port always may
     #[arg(long, value_name = "HOST")]
     plain_http: Vec<RegistryHost>,
+    /// The proxy for https, as http[s]://[USER:PASSWORD@]HOST[:PORT]; https_proxy is read too
+    #[arg(long, env = "HTTPS_PROXY", hide_env_values = true, value_name = "URL")]
+    https_proxy: Option<Secret>,
+    /// The proxy for plain HTTP; http_proxy is read too
+    #[arg(long, env = "HTTP_PROXY", hide_env_values = true, value_name = "URL")]
+    http_proxy: Option<Secret>,
+    /// Hosts reached without proxy, with all below them, and networks such as 10.0.0.0/8; no_proxy is read too
+    #[arg(
+        long,
+        env = "NO_PROXY",
+        hide_env_values = true,
+        value_name = "HOST,..."
+    )]
+    no_proxy: Option<String>,
 }
 
 impl RegistryArgs {
-    /// A client for the registries of `references`.
+    /// A client for the registries of `references`, which somebody typed: they may be private.
     pub(crate) fn client(&self, references: &[Reference]) -> Result<Registry, CliError> {
         let hosts: BTreeSet<&RegistryHost> = references.iter().map(Reference::host).collect();
         let mut sources: Vec<Arc<dyn CredentialSource>> = Vec::new();
@@ -95,11 +129,30 @@ impl RegistryArgs {
         Ok(Registry::new(Options {
             endpoints: endpoints.collect(),
             plain_http: self.plain_http.iter().cloned().collect(),
+            hosts: HostPolicy::default()
+                .allow(self.allow_hosts.iter().cloned())
+                .allow_private(self.allow_private.iter().cloned())
+                .allow_private(hosts.into_iter().map(HostPattern::from)),
+            proxy: self.proxies()?,
             ca_bundle: self.ca_bundle.clone(),
             credentials: Arc::new(Chain::new(sources)),
             user_agent: concat!("fractal/", env!("CARGO_PKG_VERSION")).into(),
             ..Options::default()
         })?)
+    }
+
+    fn proxies(&self) -> Result<Proxies, CliError> {
+        let given = |flag: &Option<Secret>, lower: &str| {
+            let flag = flag.as_ref().map(|url| url.reveal().to_owned());
+            flag.or_else(|| std::env::var(lower).ok())
+        };
+        let without = self.no_proxy.clone();
+        let without = without.or_else(|| std::env::var("no_proxy").ok());
+        Ok(Proxies::new(
+            given(&self.https_proxy, "https_proxy").as_deref(),
+            given(&self.http_proxy, "http_proxy").as_deref(),
+            without.as_deref(),
+        )?)
     }
 }
 

@@ -90,7 +90,7 @@ impl Registry {
     }
 
     pub(crate) fn endpoint(&self, host: &RegistryHost) -> Result<Endpoint, RegistryError> {
-        Endpoint::of(host, &self.inner.options)
+        Endpoint::listed(host, &self.inner.options, self.inner.egress.hosts())
     }
 
     /// The URL of `path` in a repository, and what a request to it needs to be allowed for.

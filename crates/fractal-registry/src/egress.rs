@@ -1,18 +1,18 @@
 //! The one way out: every request to a registry, token service or redirect target leaves through [`Egress::once`].
 //!
-//! It checks the connected address, bounds time, holds back per host what the host asked to hold back, and names what failed.
+//! It checks the host and the connected address, takes the way by a proxy where one is set, bounds time, holds back per host what the host asked to hold back, and names what failed.
 //! It knows nothing of credentials, retries or redirects.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::header::USER_AGENT;
-use http::{HeaderValue, Request, Response};
+use http::header::{PROXY_AUTHORIZATION, USER_AGENT};
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::{HttpConnector, HttpInfo};
-use hyper_util::client::legacy::{Client, ResponseFuture};
+use hyper_util::client::legacy::{Builder, Client, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use tokio::sync::OnceCell;
@@ -24,14 +24,20 @@ use crate::options::{Options, Timeouts};
 
 pub(crate) mod address;
 pub(crate) mod body;
+mod dial;
 mod failure;
 mod gate;
+pub(crate) mod policy;
+pub(crate) mod proxy;
 mod resolver;
 mod tls;
 
 use address::{Class, Reach};
 use body::Outgoing;
+use dial::{ByProxy, Dial};
 use gate::Gates;
+use policy::{Hosts, Refused};
+use proxy::Proxy;
 use resolver::GuardedResolver;
 
 /// Read buffer of a connection that carries blobs: the size at which hyper's cost per byte reaches a plain `recv` loop's.
@@ -47,18 +53,43 @@ pub(crate) enum Lane {
 }
 
 /// How one request leaves.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Route {
     pub(crate) reach: Reach,
     pub(crate) lane: Lane,
 }
 
-type HttpClient = Client<HttpsConnector<HttpConnector<GuardedResolver>>, Outgoing>;
+type Tcp = HttpConnector<GuardedResolver>;
+
+/// Connections of one kind: those by way of a proxy are others than those without.
+#[derive(Clone)]
+enum HttpClient {
+    Direct(Client<HttpsConnector<Tcp>, Outgoing>),
+    Proxied(Client<HttpsConnector<Dial>, Outgoing>),
+}
+
+impl HttpClient {
+    fn request(&self, request: Request<Outgoing>) -> ResponseFuture {
+        match self {
+            Self::Direct(client) => client.request(request),
+            Self::Proxied(client) => client.request(request),
+        }
+    }
+}
+
+/// Which connections a request may share.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Pool {
+    route: Route,
+    https: bool,
+    proxied: bool,
+}
 
 pub(crate) struct Egress {
     options: Arc<Options>,
     agent: HeaderValue,
-    clients: Mutex<HashMap<(Reach, Lane, bool), HttpClient>>,
+    hosts: Hosts,
+    clients: Mutex<HashMap<Pool, HttpClient>>,
     tls: OnceCell<Arc<ClientConfig>>,
     gates: Gates,
     pub(crate) counts: Counts,
@@ -75,9 +106,11 @@ impl Egress {
             tls::check_bundle(bundle)?;
         }
         let gates = Gates::new(options.seed);
+        let hosts = Hosts::new(&options)?;
         Ok(Self {
             options,
             agent,
+            hosts,
             clients: Mutex::default(),
             tls: OnceCell::new(),
             gates,
@@ -85,37 +118,57 @@ impl Egress {
         })
     }
 
+    /// Which hosts may be reached.
+    pub(crate) const fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
     /// Sends one request and returns the head of its answer.
     pub(crate) async fn once(
         &self,
         kind: RequestKind,
         mut request: Request<Outgoing>,
-        Route { reach, lane }: Route,
+        route: Route,
     ) -> Result<Response<Incoming>, RegistryError> {
         let at = shown(request.uri());
         let origin = Origin::of(request.uri())
             .ok_or_else(|| RegistryError::protocol(&at, "it is no http URL"))?;
-        if let Some(address) = origin.address().filter(|address| !reach.allows(*address)) {
-            return Err(RegistryError::Egress { at, address });
-        }
+        let lane = route.lane;
+        let reach = self.hosts.check(route.reach, &origin);
+        let reach = reach.map_err(|refused| denied(&at, &origin, refused))?;
         self.gates
             .pass(&origin, &at, self.options.retry.patience)
             .await?;
-        let client = self.client(reach, lane, origin.https).await?;
+        let proxy = self.options.proxy.between(reach, request.uri(), &origin);
+        let pool = Pool {
+            route: Route { reach, lane },
+            https: origin.https,
+            proxied: proxy.is_some(),
+        };
+        let client = self.client(pool).await?;
         request.headers_mut().insert(USER_AGENT, self.agent.clone());
+        let forwarded = proxy.filter(|_| !origin.https);
+        if let Some(shown) = forwarded.as_ref().and_then(Proxy::authorization) {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, shown);
+        }
         self.counts.add(kind);
         let started = Instant::now();
-        let answer = self.head(lane, &at, client.request(request)).await?;
+        let answer = self
+            .head(lane, (&at, &origin), client.request(request))
+            .await?;
         // JSON has no number as large as `as_millis` gives: it would be logged as text.
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::debug!(kind = kind.as_str(), url = %at, status = answer.status().as_u16(), elapsed_ms, "registry answered");
-        Ok(answer)
+        match forwarded {
+            Some(proxy) => by_proxy(&at, &proxy, answer),
+            None => Ok(answer),
+        }
     }
 
     async fn head(
         &self,
         lane: Lane,
-        at: &Arc<str>,
+        (at, origin): (&Arc<str>, &Origin),
         answer: ResponseFuture,
     ) -> Result<Response<Incoming>, RegistryError> {
         let limit = self.options.timeouts.first_byte;
@@ -125,7 +178,7 @@ impl Egress {
             tokio::time::timeout(limit, answer).await
         };
         match answer {
-            Ok(answer) => answer.map_err(|error| failure::named(at, error)),
+            Ok(answer) => answer.map_err(|error| failure::named(at, origin, error)),
             Err(_) => Err(RegistryError::Slow {
                 at: at.clone(),
                 problem: format!("no answer within {limit:?}").into(),
@@ -147,29 +200,25 @@ impl Egress {
         self.gates.jitter(bound)
     }
 
-    async fn client(
-        &self,
-        reach: Reach,
-        lane: Lane,
-        https: bool,
-    ) -> Result<HttpClient, RegistryError> {
-        let key = (reach, lane, https);
-        if let Some(client) = self
+    async fn client(&self, pool: Pool) -> Result<HttpClient, RegistryError> {
+        let at_hand = self
             .clients
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .get(&key)
-        {
-            return Ok(client.clone());
+            .get(&pool)
+            .cloned();
+        if let Some(client) = at_hand {
+            return Ok(client);
         }
-        let tls = if https {
+        // A proxy may be reached over TLS itself.
+        let tls = if pool.https || pool.proxied {
             self.tls().await?
         } else {
             tls::nobody()?
         };
-        let client = build(&self.options, reach, lane, tls);
+        let client = build(&self.options, pool, tls);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(clients.entry(key).or_insert(client).clone())
+        Ok(clients.entry(pool).or_insert(client).clone())
     }
 
     async fn tls(&self) -> Result<Arc<ClientConfig>, RegistryError> {
@@ -188,23 +237,70 @@ impl Egress {
     }
 }
 
-/// What kind of place answered; a class that nothing is like where the connection does not say.
+/// What kind of place answered; a class that nothing is like where the connection does not say, as one by a proxy does not.
 pub(crate) fn answered_from(response: &Response<Incoming>) -> Class {
-    response
-        .extensions()
-        .get::<HttpInfo>()
-        .map_or(Class::Public, |peer| {
-            address::class(peer.remote_addr().ip())
-        })
+    let extensions = response.extensions();
+    if extensions.get::<ByProxy>().is_some() {
+        return Class::Public;
+    }
+    extensions.get::<HttpInfo>().map_or(Class::Public, |peer| {
+        address::class(peer.remote_addr().ip())
+    })
 }
 
-fn build(options: &Options, reach: Reach, lane: Lane, tls: Arc<ClientConfig>) -> HttpClient {
+fn denied(at: &Arc<str>, origin: &Origin, refused: Refused) -> RegistryError {
+    let (at, host) = (at.clone(), origin.name());
+    tracing::warn!(%host, problem = refused.problem(), "host not asked");
+    match refused {
+        Refused::Address(address) => RegistryError::Egress { at, host, address },
+        other => RegistryError::Host {
+            at,
+            host,
+            problem: other.problem(),
+        },
+    }
+}
+
+/// What a proxy that passes requests on says on its own behalf.
+fn by_proxy(
+    at: &Arc<str>,
+    proxy: &Proxy,
+    answer: Response<Incoming>,
+) -> Result<Response<Incoming>, RegistryError> {
+    if answer.status() != StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+        return Ok(answer);
+    }
+    Err(RegistryError::ProxyRefused {
+        at: at.clone(),
+        proxy: proxy.name(),
+        status: answer.status().as_u16(),
+    })
+}
+
+fn build(options: &Options, pool: Pool, tls: Arc<ClientConfig>) -> HttpClient {
+    let builder = builder(pool.route.lane);
+    if !pool.proxied {
+        let connector = HttpsConnector::from((tcp(options, pool.route.reach), tls));
+        return HttpClient::Direct(builder.build(connector));
+    }
+    let dial = Dial {
+        to_proxy: HttpsConnector::from((tcp(options, Reach::Operator), tls.clone())),
+        proxies: options.proxy.clone(),
+        limit: options.timeouts.connect,
+    };
+    HttpClient::Proxied(builder.build(HttpsConnector::from((dial, tls))))
+}
+
+fn tcp(options: &Options, reach: Reach) -> Tcp {
     let mut tcp = HttpConnector::new_with_resolver(GuardedResolver::new(reach));
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(options.timeouts.connect));
     tcp.set_keepalive(Some(Duration::from_secs(60)));
-    let connector = HttpsConnector::from((tcp, tls));
+    tcp
+}
+
+fn builder(lane: Lane) -> Builder {
     let mut builder = Client::builder(TokioExecutor::new());
     builder
         .pool_timer(TokioTimer::new())
@@ -218,5 +314,5 @@ fn build(options: &Options, reach: Reach, lane: Lane, tls: Arc<ClientConfig>) ->
             .pool_max_idle_per_host(2)
             .http1_read_buf_exact_size(BULK_BUFFER),
     };
-    builder.build(connector)
+    builder
 }

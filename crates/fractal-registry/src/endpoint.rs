@@ -7,6 +7,7 @@ use fractal_core::artifact::{Reference, RegistryHost, Repository};
 use http::Uri;
 use http::uri::{PathAndQuery, Scheme};
 
+use crate::egress::policy::{Hosts, Refused};
 use crate::error::RegistryError;
 use crate::options::Options;
 
@@ -62,13 +63,22 @@ impl Origin {
         })
     }
 
-    /// The host as an address, where it is one.
+    /// The host as an address, where it is written as one.
     pub(crate) fn address(&self) -> Option<std::net::IpAddr> {
-        self.host
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .parse()
-            .ok()
+        crate::egress::address::literal(&self.host)
+    }
+
+    pub(crate) const fn has_default_port(&self) -> bool {
+        self.port == if self.https { 443 } else { 80 }
+    }
+
+    /// The host as an operator names it: with its port where that is not the scheme's own.
+    pub(crate) fn name(&self) -> Arc<str> {
+        if self.has_default_port() {
+            self.host.clone()
+        } else {
+            format!("{}:{}", self.host, self.port).into()
+        }
     }
 }
 
@@ -100,6 +110,21 @@ impl Endpoint {
             base: format!("{scheme}://{name}"),
             library,
         })
+    }
+
+    /// The same, where a registry of this name may be reached at all.
+    pub(crate) fn listed(
+        host: &RegistryHost,
+        options: &Options,
+        hosts: &Hosts,
+    ) -> Result<Self, RegistryError> {
+        let refused = |refused: Refused| RegistryError::Host {
+            at: host.as_str().into(),
+            host: host.as_str().into(),
+            problem: refused.problem(),
+        };
+        hosts.check_name(host).map_err(refused)?;
+        Self::of(host, options)
     }
 
     /// Where the registry is reached, without a slash at the end.

@@ -123,8 +123,40 @@ pub enum RegistryError {
     Egress {
         /// Where.
         at: Arc<str>,
+        /// The host, with its port where that is not the scheme's own.
+        host: Arc<str>,
         /// The address.
         address: std::net::IpAddr,
+    },
+    /// The host is one we never ask, whatever its address is.
+    #[error("{at} is at the host {host}, which {problem}")]
+    Host {
+        /// Where.
+        at: Arc<str>,
+        /// The host, with its port where that is not the scheme's own.
+        host: Arc<str>,
+        /// Why it is refused.
+        problem: &'static str,
+    },
+    /// The proxy refuses to connect.
+    #[error("the proxy {proxy} refuses the way to {at} with {status}")]
+    ProxyRefused {
+        /// Where to.
+        at: Arc<str>,
+        /// The proxy, without user information.
+        proxy: Arc<str>,
+        /// HTTP status.
+        status: u16,
+    },
+    /// The proxy cannot be reached, or does not do what a proxy does.
+    #[error("the proxy {proxy} does not open the way to {at}: {problem}")]
+    ProxyFailed {
+        /// Where to.
+        at: Arc<str>,
+        /// The proxy, without user information.
+        proxy: Arc<str>,
+        /// What it did instead.
+        problem: Arc<str>,
     },
     /// Too many requests.
     #[error("{at} asks to slow down")]
@@ -307,7 +339,17 @@ impl RegistryError {
                 | Self::Unavailable { .. }
                 | Self::Unreachable { .. }
                 | Self::Slow { .. }
+                | Self::ProxyFailed { .. }
         )
+    }
+
+    /// What is wrong with the host, where that is why it was not asked.
+    pub(crate) const fn refused_host(&self) -> Option<&'static str> {
+        match self {
+            Self::Host { problem, .. } => Some(problem),
+            Self::Egress { .. } => Some(crate::egress::policy::NOT_NAMED),
+            _ => None,
+        }
     }
 
     /// How long the other side asked us to wait.

@@ -29,6 +29,8 @@ pub use blob::{BlobSource, BlobStream};
 pub use client::Registry;
 pub use copy::{Copied, copy};
 pub use counts::{RequestKind, Requests};
+pub use egress::policy::HostPolicy;
+pub use egress::proxy::Proxies;
 pub use endpoint::RepositoryRef;
 pub use error::{Action, Missing, RegistryError, Said};
 pub use layout::OciLayout;

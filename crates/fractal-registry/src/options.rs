@@ -8,14 +8,20 @@ use std::time::Duration;
 use fractal_core::artifact::RegistryHost;
 
 use crate::auth::credentials::{CredentialSource, StaticCredentials};
+use crate::egress::policy::HostPolicy;
+use crate::egress::proxy::Proxies;
 
 /// Settings of a [`crate::Registry`].
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Base URL to use instead of `https://HOST`, by host.
     pub endpoints: BTreeMap<RegistryHost, String>,
-    /// Hosts that speak plain HTTP. A loopback host with a port always does.
+    /// Hosts that speak plain HTTP. A loopback host with a port always does, where it may be reached.
     pub plain_http: BTreeSet<RegistryHost>,
+    /// Which hosts may be reached. What [`Self::endpoints`] and [`Self::plain_http`] name may be private besides.
+    pub hosts: HostPolicy,
+    /// The proxies between here and there.
+    pub proxy: Proxies,
     /// A PEM file of certificate authorities trusted besides the system's.
     pub ca_bundle: Option<PathBuf>,
     /// Where credentials come from.
@@ -35,12 +41,25 @@ impl Default for Options {
         Self {
             endpoints: BTreeMap::new(),
             plain_http: BTreeSet::new(),
+            hosts: HostPolicy::default(),
+            proxy: Proxies::default(),
             ca_bundle: None,
             credentials: Arc::new(StaticCredentials::default()),
             timeouts: Timeouts::default(),
             retry: RetryPolicy::default(),
             user_agent: concat!("fractal-registry/", env!("CARGO_PKG_VERSION")).into(),
             seed: None,
+        }
+    }
+}
+
+impl Options {
+    /// The defaults, for a program that serves itself what it reads: a test, a simulated cloud. Hosts on loopback may be reached.
+    #[must_use]
+    pub fn on_loopback() -> Self {
+        Self {
+            hosts: HostPolicy::default().with_loopback(),
+            ..Self::default()
         }
     }
 }

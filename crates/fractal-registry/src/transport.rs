@@ -165,11 +165,9 @@ impl Transport<'_> {
                 .egress
                 .once(call.kind, request, route)
                 .await
-                .map_err(|error| match error {
-                    RegistryError::Egress { .. } if !own => {
-                        bad_redirect(call, &url, "is at an address that a registry may not name")
-                    }
-                    other => other,
+                .map_err(|error| match error.refused_host() {
+                    Some(problem) if !own => bad_redirect(call, &url, problem),
+                    _ => error,
                 })?;
             let class = *registry_class.get_or_insert_with(|| answered_from(&response));
             if !is_redirect(response.status()) || !matches!(call.method, Method::GET | Method::HEAD)

@@ -69,7 +69,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let server = tokio::spawn(serve(listener));
-        let registry = Registry::new(Options::default()).unwrap();
+        let registry = Registry::new(Options::on_loopback()).unwrap();
         pull(&registry, &host, 256).await;
         let before = peak();
         pull(&registry, &host, 4096).await;

@@ -60,7 +60,7 @@ mod tests {
             credentials: Arc::new(StaticCredentials::new(credentials)),
             retry,
             seed: Some(1),
-            ..Options::default()
+            ..Options::on_loopback()
         })
         .unwrap()
     }

@@ -14,6 +14,10 @@ use fractal_queue::{Environments, QueueUrl};
 use crate::settings::Settings;
 use crate::telemetry::logs::LogFormat;
 
+mod egress;
+
+pub(crate) use egress::EgressArgs;
+
 /// A registry's name and where its bytes are fetched from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryEndpoint(pub RegistryHost, pub String);
@@ -58,15 +62,8 @@ pub struct RuntimeArgs {
     )]
     pub registry: Option<RegistryPrefix>,
 
-    /// Fetches a registry's bytes from another address; its name stays what clouds are given
-    #[arg(
-        long = "registry-endpoint",
-        env = "FRACTAL_REGISTRY_ENDPOINTS",
-        value_name = "HOST=URL",
-        value_delimiter = ',',
-        global = true
-    )]
-    pub registry_endpoints: Vec<RegistryEndpoint>,
+    #[command(flatten)]
+    pub(crate) egress: EgressArgs,
 
     /// A Docker config.json with registry credentials
     #[arg(
@@ -76,10 +73,6 @@ pub struct RuntimeArgs {
         global = true
     )]
     pub registry_config: Option<PathBuf>,
-
-    /// A PEM file of certificate authorities trusted for registries besides the system's
-    #[arg(long, env = "FRACTAL_CA_BUNDLE", value_name = "FILE", global = true)]
-    pub ca_bundle: Option<PathBuf>,
 
     /// A folder with a file per secret, DIR/ENVIRONMENT/SECRET
     #[arg(long, env = "FRACTAL_SECRETS_DIR", value_name = "DIR", global = true)]

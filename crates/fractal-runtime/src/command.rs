@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use fractal_core::artifact::resolve::RegistryPrefix;
 use fractal_core::reconcile::InstallationId;
 use fractal_core::{Class, Fault};
 use fractal_queue::{Queue, SystemClock};
@@ -163,20 +164,14 @@ fn registry<A: Agent>(args: &RuntimeArgs, connected: &Connected<A>) -> Result<Re
     }
     Ok(Registry::new(Options {
         credentials: Arc::new(Chain::new(sources)),
-        ..reaching(args)
+        ..reaching(args)?
     })?)
 }
 
 /// How registries are reached, without any credentials.
-pub(super) fn reaching(args: &RuntimeArgs) -> Options {
-    let endpoints = args
-        .registry_endpoints
-        .iter()
-        .map(|endpoint| (endpoint.0.clone(), endpoint.1.clone()))
-        .collect();
-    Options {
-        endpoints,
-        ca_bundle: args.ca_bundle.clone(),
+pub(super) fn reaching(args: &RuntimeArgs) -> Result<Options, Fault> {
+    let own = args.registry.as_ref().map(RegistryPrefix::host);
+    Ok(Options {
         timeouts: Timeouts {
             first_byte: REGISTRY_FIRST_BYTE,
             ..Timeouts::default()
@@ -186,8 +181,8 @@ pub(super) fn reaching(args: &RuntimeArgs) -> Options {
             total: REGISTRY_TOTAL,
             ..RetryPolicy::default()
         },
-        ..Options::default()
-    }
+        ..args.egress.options(own)?
+    })
 }
 
 /// Whether connecting again may help.

@@ -24,7 +24,7 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
-    pub(crate) fn start(endpoint: &str, bucket: &str) -> Self {
+    pub(crate) fn start(endpoint: &str, bucket: &str, registry: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("agent.log");
         let process = Command::new(env!("CARGO_BIN_EXE_lambda-agent"))
@@ -36,6 +36,7 @@ impl Agent {
                 format!("sqlite:{}", folder.path().join("queue.db").display()),
             )
             .env("FRACTAL_INTERVAL", "0.5")
+            .env("FRACTAL_ALLOW_PRIVATE", registry)
             .env("FRACTAL_LAMBDA_STAGING_BUCKET", bucket)
             .env("AWS_ENDPOINT_URL", endpoint)
             .env("AWS_REGION", REGION)

@@ -86,6 +86,7 @@ impl Agent {
             .env("HOME", ground.folder)
             .env("FRACTAL_QUEUE", queue)
             .env("FRACTAL_INTERVAL", INTERVAL)
+            .env("FRACTAL_ALLOW_PRIVATE", &ground.source.registry)
             .env("FRACTAL_LISTEN", "127.0.0.1:0")
             .env("AWS_ENDPOINT_URL", &ground.target.aws)
             .env("AWS_REGION", REGION)
@@ -188,7 +189,7 @@ async fn submit(ground: &Ground<'_>, queue: &Queue) -> Result<(), Error> {
 }
 
 async fn publish(ground: &Ground<'_>) -> Result<(), Error> {
-    let registry = Registry::new(Options::default())?;
+    let registry = Registry::new(Options::on_loopback())?;
     let to = format!("{}/bench/function:1", ground.source.registry);
     let to: Reference = to
         .parse()

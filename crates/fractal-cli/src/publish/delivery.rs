@@ -159,7 +159,7 @@ mod tests {
     async fn a_tag_that_somebody_else_moved_is_no_success() {
         let folder = tempfile::tempdir().unwrap();
         let server = Simulated::start(RegistryConfig::default()).await.unwrap();
-        let registry = Registry::new(Options::default()).unwrap();
+        let registry = Registry::new(Options::on_loopback()).unwrap();
         let to: Reference = format!("{}/acme/orders:1", server.host()).parse().unwrap();
         let first = parcel(folder.path(), "first").await;
         let arrived = deliver(&first, &registry, std::slice::from_ref(&to)).await;
@@ -184,7 +184,7 @@ mod tests {
     async fn a_file_that_changes_after_it_was_packed_is_not_published() {
         let folder = tempfile::tempdir().unwrap();
         let server = Simulated::start(RegistryConfig::default()).await.unwrap();
-        let registry = Registry::new(Options::default()).unwrap();
+        let registry = Registry::new(Options::on_loopback()).unwrap();
         let to: Reference = format!("{}/acme/orders:1", server.host()).parse().unwrap();
         let packed = parcel(folder.path(), "packed").await;
         for content in ["other!", "", "a good deal longer"] {

@@ -37,7 +37,7 @@ pub(crate) fn bundle(rig: &Rig, name: &str, files: &[(&str, &str)]) {
 /// What a registry has under a reference.
 async fn fetched(reference: &str) -> FetchedManifest {
     let reference = reference.parse().unwrap();
-    let registry = Registry::new(Options::default()).unwrap();
+    let registry = Registry::new(Options::on_loopback()).unwrap();
     let digest = registry.resolve(&reference).await.unwrap().digest;
     registry.manifest(&reference, &digest).await.unwrap()
 }
@@ -47,7 +47,7 @@ async fn layer(reference: &str) -> Vec<u8> {
     let Manifest::Image(image) = fetched(reference).await.manifest else {
         panic!("an index")
     };
-    let registry = Registry::new(Options::default()).unwrap();
+    let registry = Registry::new(Options::on_loopback()).unwrap();
     let reference = reference.parse().unwrap();
     let bytes = registry.blob_bytes(&reference, &image.layers[0], 1 << 20);
     bytes.await.unwrap().to_vec()

@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::reference::{ArtifactUri, Reference, ReferenceError, RegistryHost, Repository};
+use crate::fault::Reason;
+
+/// There is no registry to look an abstract coordinate up in.
+pub const REGISTRY_UNRESOLVED: Reason = Reason::new("RegistryUnresolved");
 
 /// Where one provider's artifacts live.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +31,14 @@ impl std::str::FromStr for RegistryPrefix {
             host: host.parse()?,
             prefix: prefix.map(str::parse).transpose()?,
         })
+    }
+}
+
+impl RegistryPrefix {
+    /// The registry, without the prefix.
+    #[must_use]
+    pub const fn host(&self) -> &RegistryHost {
+        &self.host
     }
 }
 

@@ -20,7 +20,6 @@ use crate::transport::read;
 
 /// Largest answer of a token service, in bytes.
 const ANSWER_MAX: usize = 1024 * 1024;
-const NOT_NAMED: &str = "is at an address that a registry may not name";
 
 /// The token service as a challenge describes it.
 pub(super) struct Service<'a> {
@@ -82,13 +81,13 @@ impl Auth {
                 seconds: 0.0,
             });
         }
-        let (url, route) = whither(access, service)?;
+        let (url, route) = whither(egress, access, service)?;
         let request = request(&url, service, &scopes(access, ask), credential)
             .map_err(|problem| super::unusable(access, credential, problem))?;
         let sent = egress.once(RequestKind::Token, request, route).await;
-        let answer = sent.map_err(|error| match error {
-            RegistryError::Egress { .. } => refused_realm(access, shown(&url), NOT_NAMED),
-            other => other,
+        let answer = sent.map_err(|error| match error.refused_host() {
+            Some(problem) => refused_realm(access, shown(&url), problem),
+            None => error,
         })?;
         if answer.status().is_redirection() {
             let problem = "answers with a redirect";
@@ -143,10 +142,14 @@ impl Auth {
 }
 
 /// The token service's URL, and how it may be reached.
-fn whither(access: &Access, service: &Service<'_>) -> Result<(Uri, Route), RegistryError> {
+fn whither(
+    egress: &Egress,
+    access: &Access,
+    service: &Service<'_>,
+) -> Result<(Uri, Route), RegistryError> {
     let unreadable = |_| refused_realm(access, "unreadable".into(), "is no URL");
     let url: Uri = service.realm.parse().map_err(unreadable)?;
-    let reach = realm::reach(&access.origin, service.seen_at, &url)
+    let reach = realm::reach(egress.hosts(), &access.origin, service.seen_at, &url)
         .map_err(|problem| refused_realm(access, shown(&url), problem))?;
     let lane = Lane::Small;
     Ok((url, Route { reach, lane }))

@@ -1,4 +1,4 @@
-//! Which registry hosts a credential is for: exact names, or every name below a suffix.
+//! Which registry hosts something is for, a credential or a permission: exact names, or every name below a suffix.
 
 use std::fmt;
 use std::str::FromStr;
@@ -30,16 +30,27 @@ impl FromStr for HostPattern {
 }
 
 impl HostPattern {
-    /// Is the credential for `host`? Suffixes match whole labels only.
+    /// Is it for `host`? Suffixes match whole labels only.
     #[must_use]
     pub fn matches(&self, host: &RegistryHost) -> bool {
-        let host = host.as_str().to_ascii_lowercase();
+        self.fits(&host.as_str().to_ascii_lowercase())
+    }
+
+    /// Is it for this host, written in lower case with the port where that matters?
+    pub(crate) fn fits(&self, host: &str) -> bool {
         match self.0.strip_prefix('*') {
             Some(suffix) => host
                 .strip_suffix(suffix)
                 .is_some_and(|label| !label.is_empty()),
             None => *host == *self.0,
         }
+    }
+}
+
+impl From<&RegistryHost> for HostPattern {
+    /// Exactly this host.
+    fn from(host: &RegistryHost) -> Self {
+        Self(host.as_str().to_ascii_lowercase().into())
     }
 }
 

@@ -56,7 +56,8 @@ pub struct IdentityAnswer {
 }
 
 impl IdentityClient {
-    /// A client with the time-outs, retries, authorities and registry endpoints of `options`; its credentials are not used.
+    /// A client with the time-outs, retries, authorities, proxies and registry endpoints of `options`; its credentials are not
+    /// used. The services asked are the operator's own: they may be private, and are on no list of hosts.
     ///
     /// # Errors
     /// As [`crate::Registry::new`].
@@ -69,10 +70,10 @@ impl IdentityClient {
     /// Where `host` itself is reached: vendors have exchanges of their own beside the registry's API.
     ///
     /// # Errors
-    /// Where the endpoint set for the host cannot be used.
+    /// Where the endpoint set for the host cannot be used, or the operator's list does not have the host.
     pub fn registry(&self, host: &RegistryHost) -> Result<ServiceUrl, RegistryError> {
-        let endpoint = Endpoint::of(host, &self.0.options)?;
-        Ok(ServiceUrl::checked(endpoint.base()))
+        let endpoint = Endpoint::listed(host, &self.0.options, self.0.egress.hosts())?;
+        Ok(ServiceUrl::registry(endpoint.base()))
     }
 
     /// How many requests have left since this client was made.

@@ -2,11 +2,17 @@
 
 use http::Uri;
 
-use crate::egress::address::{Class, Reach, class};
+use crate::egress::address::{Class, Reach};
+use crate::egress::policy::{Hosts, Refused, is_loopback};
 use crate::endpoint::Origin;
 
 /// How the service at `realm` may be reached, named by a registry at `origin` that answered from a place of kind `seen_at`.
-pub(super) fn reach(origin: &Origin, seen_at: Class, realm: &Uri) -> Result<Reach, &'static str> {
+pub(super) fn reach(
+    hosts: &Hosts,
+    origin: &Origin,
+    seen_at: Class,
+    realm: &Uri,
+) -> Result<Reach, &'static str> {
     let service = Origin::of(realm).ok_or("is no https URL, or carries user information")?;
     if service == *origin {
         return Ok(Reach::Named);
@@ -17,24 +23,14 @@ pub(super) fn reach(origin: &Origin, seen_at: Class, realm: &Uri) -> Result<Reac
         return Err("is not https");
     }
     let reach = Reach::Like(seen_at);
-    match service.address() {
-        Some(address) if !reach.allows(address) => {
-            Err("is at an address that a registry may not name")
-        }
-        _ => Ok(reach),
-    }
-}
-
-fn is_loopback(origin: &Origin) -> bool {
-    &*origin.host == "localhost"
-        || origin
-            .address()
-            .is_some_and(|address| class(address) == Class::Loopback)
+    hosts.check(reach, &service).map_err(Refused::problem)?;
+    Ok(reach)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Options;
 
     fn origin(url: &str) -> Origin {
         Origin::of(&url.parse().unwrap()).unwrap()
@@ -43,9 +39,10 @@ mod tests {
     #[test]
     fn g02_a_realm_is_public_and_https_or_where_the_registry_is() {
         let public = origin("https://r.example");
+        let hosts = Hosts::new(&Options::default()).unwrap();
         let check = |from: &Origin, seen_at, realm: &str, allowed: bool| {
             assert_eq!(
-                reach(from, seen_at, &realm.parse().unwrap()).is_ok(),
+                reach(&hosts, from, seen_at, &realm.parse().unwrap()).is_ok(),
                 allowed,
                 "{realm}"
             );

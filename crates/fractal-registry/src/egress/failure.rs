@@ -1,17 +1,23 @@
-//! What a failed connection means: a refused address, TLS, our own body, or a network that may heal.
+//! What a failed connection means: a refused address, a proxy, TLS, our own body, or a network that may heal.
 
 use std::error::Error;
 use std::sync::Arc;
 
 use hyper_util::client::legacy;
 
+use super::dial::{Cause, NoWay};
 use super::resolver::Denied;
+use crate::endpoint::Origin;
 use crate::error::RegistryError;
 
-pub(super) fn named(at: &Arc<str>, error: legacy::Error) -> RegistryError {
+pub(super) fn named(at: &Arc<str>, origin: &Origin, error: legacy::Error) -> RegistryError {
+    if let Some(no_way) = find::<NoWay>(&error) {
+        return proxy(at, no_way);
+    }
     if let Some(Denied(address)) = find::<Denied>(&error) {
         return RegistryError::Egress {
             at: at.clone(),
+            host: origin.name(),
             address: *address,
         };
     }
@@ -28,6 +34,30 @@ pub(super) fn named(at: &Arc<str>, error: legacy::Error) -> RegistryError {
         None => RegistryError::Unreachable {
             at,
             source: Arc::new(error),
+        },
+    }
+}
+
+/// A refusal is somebody's to mend; a proxy that cannot reach the other side, or is busy, is not.
+fn proxy(at: &Arc<str>, NoWay { proxy, cause }: &NoWay) -> RegistryError {
+    let (at, proxy) = (at.clone(), proxy.clone());
+    match cause {
+        Cause::Status(status @ (300..=407 | 409..=424 | 426..=428 | 430..=499)) => {
+            RegistryError::ProxyRefused {
+                at,
+                proxy,
+                status: *status,
+            }
+        }
+        Cause::Status(status) => RegistryError::ProxyFailed {
+            at,
+            proxy,
+            problem: format!("it answered CONNECT with {status}").into(),
+        },
+        Cause::Failed(problem) => RegistryError::ProxyFailed {
+            at,
+            proxy,
+            problem: problem.clone(),
         },
     }
 }

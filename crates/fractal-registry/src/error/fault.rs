@@ -4,6 +4,9 @@ use fractal_core::fault::chain;
 use fractal_core::{Class, Fault, Reason};
 
 use super::{Action, Missing, RegistryError, Said};
+use crate::egress::address::{self, class};
+use crate::egress::policy::{NOT_NAMED, UNLISTED};
+use crate::endpoint::Origin;
 
 /// Reasons as they appear in status, logs and metrics: part of the public contract.
 const AUTH: Reason = Reason::new("RegistryAuth");
@@ -18,6 +21,8 @@ const MANIFEST_INVALID: Reason = Reason::new("ManifestInvalid");
 const MANIFEST_TOO_LARGE: Reason = Reason::new("ManifestTooLarge");
 const NOT_FOUND: Reason = Reason::new("RegistryNotFound");
 const PROTOCOL: Reason = Reason::new("RegistryProtocol");
+const PROXY_FAILED: Reason = Reason::new("ProxyUnavailable");
+const PROXY_REFUSED: Reason = Reason::new("ProxyRefused");
 const REALM: Reason = Reason::new("RegistryRealm");
 const REDIRECT: Reason = Reason::new("RegistryRedirect");
 const REFUSED: Reason = Reason::new("RegistryRefused");
@@ -35,6 +40,10 @@ impl From<RegistryError> for Fault {
         }
         let (class, reason) = class_of(&error);
         let (what, next) = advice(&error);
+        let next = match allowing(&error) {
+            Some(flag) => format!("{next}; where it is to be reached, the operator adds {flag}"),
+            None => next.to_owned(),
+        };
         let fault = Self::new(class, reason, what).at(place(&error)).next(next);
         match why(&error) {
             Some(why) => fault.because(why),
@@ -65,7 +74,9 @@ const fn class_of(error: &RegistryError) -> (Class, Reason) {
         E::Realm { .. } => (Class::Blocked, REALM),
         E::Redirect { .. } => (Class::Blocked, REDIRECT),
         E::Link { .. } => (Class::Blocked, LINK),
-        E::Egress { .. } => (Class::Blocked, EGRESS),
+        E::Egress { .. } | E::Host { .. } => (Class::Blocked, EGRESS),
+        E::ProxyRefused { .. } => (Class::Blocked, PROXY_REFUSED),
+        E::ProxyFailed { .. } => (PASSING, PROXY_FAILED),
         E::Throttled { retry_after, .. } => (
             Class::Transient {
                 retry_after: *retry_after,
@@ -104,6 +115,9 @@ fn place(error: &RegistryError) -> &str {
         | E::Redirect { at, .. }
         | E::Link { at, .. }
         | E::Egress { at, .. }
+        | E::Host { at, .. }
+        | E::ProxyRefused { at, .. }
+        | E::ProxyFailed { at, .. }
         | E::Throttled { at, .. }
         | E::Unavailable { at, .. }
         | E::Unreachable { at, .. }
@@ -121,6 +135,39 @@ fn place(error: &RegistryError) -> &str {
         | E::File { at, .. } => at,
         E::Credential(fault) => fault.place.as_deref().unwrap_or_default(),
         E::Setting { setting, .. } => setting,
+    }
+}
+
+/// The flag with which the operator lets the host be reached, where there is one: metadata and link-local addresses have none.
+fn allowing(error: &RegistryError) -> Option<String> {
+    use RegistryError as E;
+    let never = |found| class(found) == address::Class::Never;
+    let (host, problem) = match error {
+        E::Host { host, problem, .. } => (host.clone(), *problem),
+        E::Egress { address, .. } if never(*address) => return None,
+        E::Egress { host, .. } => (host.clone(), NOT_NAMED),
+        E::Realm {
+            realm: url,
+            problem,
+            ..
+        }
+        | E::Redirect {
+            target: url,
+            problem,
+            ..
+        } => {
+            let origin = Origin::of(&url.parse().ok()?)?;
+            if origin.address().is_some_and(never) {
+                return None;
+            }
+            (origin.name(), *problem)
+        }
+        _ => return None,
+    };
+    match problem {
+        UNLISTED => Some(format!("--allow-host {host}")),
+        NOT_NAMED => Some(format!("--allow-private {host}")),
+        _ => None,
     }
 }
 
@@ -163,8 +210,23 @@ fn advice(error: &RegistryError) -> (String, &'static str) {
             "check who runs this registry; nothing of the list was used",
         ),
         E::Egress { .. } => (
-            "the registry's address may not be reached from here".into(),
-            "name a registry with a public address, or one the operator allows",
+            "the registry's address is refused for safety, and was not connected to".into(),
+            "name a registry with a public address",
+        ),
+        E::Host { .. } => (
+            "the registry's host is refused for safety, and nothing was sent to it".into(),
+            "check the host in the reference for typing errors",
+        ),
+        E::ProxyRefused { proxy, status, .. } => (
+            format!("the proxy {proxy} refuses the way to the registry"),
+            match status {
+                407 => "give the proxy's user and password in its URL, percent-encoded",
+                _ => "let the proxy connect to the registry, or name the host in NO_PROXY",
+            },
+        ),
+        E::ProxyFailed { proxy, .. } => (
+            format!("the proxy {proxy} does not open the way to the registry"),
+            "nothing to do if this passes; otherwise check the proxy's address and that it is one",
         ),
         E::Throttled { .. } => (
             "the registry asks to slow down".into(),
@@ -266,8 +328,13 @@ fn why(error: &RegistryError) -> Option<String> {
             || problem.to_string(),
             |words| format!("{problem}; {words}"),
         )),
-        E::Realm { problem, .. } | E::Redirect { problem, .. } | E::Link { problem, .. } => Some(format!("it {problem}")),
-        E::Egress { address, .. } => Some(format!("it is at {address}")),
+        E::Realm { problem, .. } | E::Redirect { problem, .. } | E::Link { problem, .. } => {
+            Some(format!("it {problem}"))
+        }
+        E::Egress { host, address, .. } => Some(format!("{host} is at {address}")),
+        E::Host { host, problem, .. } => Some(format!("{host} {problem}")),
+        E::ProxyRefused { status, .. } => Some(format!("it answered {status}")),
+        E::ProxyFailed { problem, .. } => Some(problem.to_string()),
         E::Unreachable { source, .. } | E::Tls { source, .. } => Some(chain(source.as_ref())),
         E::File { source, .. } => Some(source.to_string()),
         E::ManifestInvalid { source, .. } => Some(chain(source.as_ref())),

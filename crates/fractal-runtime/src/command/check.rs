@@ -5,7 +5,7 @@ use fractal_core::reconcile::Finding;
 
 use super::output::{self, Format};
 use super::{queue, reaching};
-use crate::agent::Agent;
+use crate::agent::{Agent, Connected};
 use crate::args::RuntimeArgs;
 use fractal_core::Exit;
 
@@ -23,7 +23,7 @@ pub(super) async fn check<A: Agent>(
     check: &CheckArgs,
 ) -> Result<Exit, Fault> {
     let mut findings = vec![queue_finding(args).await];
-    match A::connect(own, &reaching(args)).await {
+    match connect::<A>(args, own).await {
         Err(fault) => findings.push(problem("cloud", &fault)),
         Ok(connected) => {
             findings.push(Finding {
@@ -40,6 +40,10 @@ pub(super) async fn check<A: Agent>(
         Format::Text => text::<A>(&findings),
     }
     Ok(if bad { Exit::Failed } else { Exit::Success })
+}
+
+async fn connect<A: Agent>(args: &RuntimeArgs, own: &A::Args) -> Result<Connected<A>, Fault> {
+    A::connect(own, &reaching(args)?).await
 }
 
 async fn queue_finding(args: &RuntimeArgs) -> Finding {

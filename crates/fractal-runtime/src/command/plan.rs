@@ -46,7 +46,7 @@ pub(super) async fn plan<A: Agent>(
     own: &A::Args,
     plan: &PlanArgs,
 ) -> Result<Exit, Fault> {
-    let connected = A::connect(own, &reaching(args)).await?;
+    let connected = A::connect(own, &reaching(args)?).await?;
     let (_stopper, stop) = Stopper::new();
     let surroundings = surroundings(args, &connected, ("plan".to_owned(), stop)).await?;
     let service = Service::<A>::new(connected, surroundings)?;

@@ -67,7 +67,7 @@ async fn connect<A: Agent>(
     stop: &mut Stop,
     status: &Status,
 ) -> Result<Option<Connected<A>>, Fault> {
-    let registry = reaching(args);
+    let registry = reaching(args)?;
     let mut attempt = 1;
     loop {
         status.turned();

@@ -209,7 +209,7 @@ pub(crate) fn quick() -> Options {
             ..RetryPolicy::default()
         },
         seed: Some(1),
-        ..Options::default()
+        ..Options::on_loopback()
     }
 }
 

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use crate::auth::credentials::Secret;
 use crate::auth::percent;
-use crate::egress::address::{Class, Reach, class};
+use crate::egress::address::Reach;
+use crate::egress::policy::is_loopback;
 use crate::endpoint::Origin;
 use crate::error::RegistryError;
 
@@ -20,7 +21,16 @@ use crate::error::RegistryError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceUrl {
     base: Box<str>,
-    metadata: bool,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The operator's settings name it.
+    Service,
+    /// A registry's own exchange: the registry's host may come from a reference.
+    Registry,
+    Metadata,
 }
 
 impl FromStr for ServiceUrl {
@@ -31,7 +41,10 @@ impl FromStr for ServiceUrl {
         if !origin.https && !is_loopback(&origin) {
             return Err("it must be https: what is sent there is secret");
         }
-        Ok(Self::checked(text.trim_end_matches('/')))
+        Ok(Self {
+            base: text.trim_end_matches('/').into(),
+            kind: Kind::Service,
+        })
     }
 }
 
@@ -49,15 +62,15 @@ impl ServiceUrl {
         checked(&url)?;
         Ok(Self {
             base: url.trim_end_matches('/').into(),
-            metadata: true,
+            kind: Kind::Metadata,
         })
     }
 
-    /// One that was checked already.
-    pub(super) fn checked(base: &str) -> Self {
+    /// A registry's, which was checked already.
+    pub(super) fn registry(base: &str) -> Self {
         Self {
             base: base.into(),
-            metadata: false,
+            kind: Kind::Registry,
         }
     }
 
@@ -81,13 +94,6 @@ fn checked(text: &str) -> Result<Origin, &'static str> {
     }
     Origin::of(&url)
         .ok_or("it must be http:// or https:// with a host and without user information")
-}
-
-fn is_loopback(origin: &Origin) -> bool {
-    &*origin.host == "localhost"
-        || origin
-            .address()
-            .is_some_and(|address| class(address) == Class::Loopback)
 }
 
 /// One request to an identity service. Nothing of it is ever printed but its method and path.
@@ -187,10 +193,10 @@ impl IdentityRequest {
     }
 
     pub(super) fn reach(&self) -> Reach {
-        if self.service.metadata {
-            Reach::Metadata
-        } else {
-            Reach::Named
+        match self.service.kind {
+            Kind::Service => Reach::Operator,
+            Kind::Registry => Reach::Named,
+            Kind::Metadata => Reach::Metadata,
         }
     }
 }
@@ -256,7 +262,9 @@ mod tests {
             Reach::Metadata
         );
         let named = "https://169.254.169.254".parse().unwrap();
-        assert_eq!(IdentityRequest::get(&named, "/").reach(), Reach::Named);
+        assert_eq!(IdentityRequest::get(&named, "/").reach(), Reach::Operator);
+        let registry = ServiceUrl::registry("https://r.example");
+        assert_eq!(IdentityRequest::get(&registry, "/").reach(), Reach::Named);
         assert!(ServiceUrl::metadata("u:p@host").is_err());
     }
 }
