@@ -7,6 +7,7 @@
 pub mod bundle;
 mod image;
 pub mod manifests;
+pub mod targets;
 pub mod wheel;
 mod zip;
 
@@ -14,6 +15,6 @@ pub use bundle::{BundleError, BundleFiles, BundleScanner, bundle_tar};
 pub use image::{CONFIG_MAX, ImageConfig, ImageError, Selected, image_config, select_image};
 pub use wheel::{WheelError, WheelName, WheelNameError, WheelScanner};
 pub use zip::{
-    DirectoryRead, Limits, Mode, ZipDirectory, ZipEntry, ZipError, ZipScanner, read_directory,
-    zip_facts,
+    DirectoryRead, KEPT_FILE_MAX, KeptFile, Limits, Mode, ZipDirectory, ZipEntry, ZipError,
+    ZipScanner, read_directory, zip_facts,
 };

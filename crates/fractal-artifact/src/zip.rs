@@ -22,6 +22,7 @@ mod entry;
 mod error;
 mod extra;
 mod fields;
+mod keep;
 mod limits;
 mod name;
 mod record;
@@ -30,6 +31,7 @@ mod tail;
 
 pub use directory::{ZipDirectory, ZipEntry, zip_facts};
 pub use error::{Mode, ZipError};
+pub use keep::{FILE_MAX as KEPT_FILE_MAX, KeptFile};
 pub use limits::Limits;
 pub use scan::ZipScanner;
 pub use tail::{DirectoryRead, read_directory};

@@ -110,6 +110,12 @@ impl Archive {
         })
     }
 
+    /// The last file as its header says, until the directory has named it.
+    pub(super) fn last(&self) -> Option<(&str, Shared)> {
+        let seen = self.seen.last()?;
+        Some((seen.name.as_deref()?, seen.shared))
+    }
+
     /// What stood behind the last file; where its header said something already, it has to be the same.
     pub(super) fn measured(&mut self, measured: Measured) -> Result<(), ZipError> {
         let Some(seen) = self.seen.last_mut() else {

@@ -13,6 +13,7 @@ pub struct ZipEntry {
     name: Box<str>,
     size: u64,
     compressed: u64,
+    mode: Option<u16>,
 }
 
 impl ZipEntry {
@@ -32,6 +33,14 @@ impl ZipEntry {
     #[must_use]
     pub const fn compressed(&self) -> u64 {
         self.compressed
+    }
+
+    /// Its Unix permission bits, where the zip says any.
+    #[must_use]
+    pub fn permissions(&self) -> Option<u16> {
+        self.mode
+            .map(|mode| mode & 0o7777)
+            .filter(|permissions| *permissions != 0)
     }
 }
 
@@ -95,6 +104,7 @@ impl Listing {
             name: name::path(name),
             size: header.shared.size,
             compressed: header.shared.compressed,
+            mode: header.mode,
         });
         Ok(())
     }

@@ -23,6 +23,8 @@ pub(super) struct Header<'a> {
     pub(super) shared: Shared,
     /// Where the file's own header begins.
     pub(super) offset: u64,
+    /// The Unix mode, where the writer put one there.
+    pub(super) mode: Option<u16>,
 }
 
 impl<'a> Header<'a> {
@@ -44,6 +46,7 @@ impl<'a> Header<'a> {
             name,
             shared,
             offset: at,
+            mode: None,
         })
     }
 
@@ -70,6 +73,7 @@ impl<'a> Header<'a> {
             name,
             shared,
             offset,
+            mode: (mode != 0).then_some(mode),
         })
     }
 }

@@ -1,9 +1,12 @@
 //! One forward pass over a zip: cuts the bytes into records and files. What the records say together is the archive's.
 
+use std::collections::BTreeMap;
+
 use super::archive::{Archive, Next};
 use super::descriptor::Search;
 use super::directory::ZipDirectory;
 use super::error::ZipError;
+use super::keep::{Keep, KeptFile};
 use super::limits::Limits;
 use super::record::Kind;
 
@@ -20,6 +23,7 @@ pub struct ZipScanner {
     taken: u64,
     state: State,
     archive: Archive,
+    keep: Keep,
     failed: Option<ZipError>,
 }
 
@@ -62,8 +66,16 @@ impl ZipScanner {
             taken: 0,
             state: State::Record(Vec::new()),
             archive: Archive::default(),
+            keep: Keep::default(),
             failed: None,
         }
+    }
+
+    /// Keeps the content of the files that `wanted` names, at most 512 of them, of 512 KiB each and 8 MiB together.
+    #[must_use]
+    pub fn keeping(mut self, wanted: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.keep = Keep::new(Box::new(wanted));
+        self
     }
 
     /// Takes the next bytes.
@@ -86,11 +98,22 @@ impl ZipScanner {
     /// # Errors
     /// Where the zip is malformed, cut off, ambiguous, over a cap, or uses what a function zip may not.
     pub fn finish(self, total: u64) -> Result<ZipDirectory, ZipError> {
+        Ok(self.finish_with_files(total)?.0)
+    }
+
+    /// The directory, and the files that were to be kept.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub fn finish_with_files(
+        self,
+        total: u64,
+    ) -> Result<(ZipDirectory, BTreeMap<Box<str>, KeptFile>), ZipError> {
         if let Some(error) = self.failed {
             return Err(error);
         }
         match self.state {
-            State::End if self.taken == total => self.archive.finish(),
+            State::End if self.taken == total => Ok((self.archive.finish()?, self.keep.finish())),
             _ if self.taken == 0 => Err(ZipError::Empty),
             _ => Err(ZipError::Truncated { offset: self.taken }),
         }
@@ -104,6 +127,7 @@ impl ZipScanner {
                 State::Content(left) => {
                     let here = rest.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                     *left -= here as u64;
+                    self.keep.take(rest.get(..here).unwrap_or_default());
                     if *left == 0 {
                         self.state = State::Record(Vec::new());
                     }
@@ -143,6 +167,11 @@ impl ZipScanner {
         {
             let record = std::mem::take(held);
             let next = self.archive.record(kind, &record, at, &self.limits)?;
+            if kind == Kind::Local
+                && let Some((name, shared)) = self.archive.last()
+            {
+                self.keep.begin(name, shared);
+            }
             self.state = State::behind(next, at + record.len() as u64);
         }
         Ok(now.len())
@@ -153,9 +182,15 @@ impl ZipScanner {
             return Ok(0);
         };
         let Some(found) = search.push(bytes) else {
+            self.keep.take(bytes);
             return Ok(bytes.len());
         };
         self.archive.measured(found.measured)?;
+        self.keep
+            .take(bytes.get(..found.consumed).unwrap_or_default());
+        if let Some((_, shared)) = self.archive.last() {
+            self.keep.measured(shared);
+        }
         self.state = State::Record(found.signature.to_vec());
         Ok(found.consumed)
     }

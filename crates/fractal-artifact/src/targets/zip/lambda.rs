@@ -1,0 +1,357 @@
+//! What AWS Lambda wants of a zip. Lambda itself says most of it only when the function is invoked.
+
+use serde_json::Value;
+
+use super::{ZipContents, ZipSubject, code, dependencies, package};
+use crate::targets::Settings;
+use crate::targets::finding::{Finding, listed, shown};
+use crate::targets::limits::{LAMBDA_INLINE, LAMBDA_UNPACKED, ZIP_OVERHEAD};
+use crate::targets::runtime::{Known, Language, on_lambda, python_minor};
+
+const PERMISSIONS: &str = "https://repost.aws/knowledge-center/lambda-deployment-package-errors";
+const RUNTIMES: &str = "https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html";
+const CUSTOM: &str = "https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html";
+const PYTHON: &str = "https://docs.aws.amazon.com/lambda/latest/dg/python-package.html";
+const NODE: &str = "https://docs.aws.amazon.com/lambda/latest/dg/nodejs-package.html";
+/// Whoever runs the function has to be able to read it.
+const READ_BY_ALL: u16 = 0o444;
+const RUN_BY_ALL: u16 = 0o111;
+
+pub(super) fn sizes(zip: &ZipSubject, findings: &mut Vec<Finding>) {
+    const FIX: &str = "publish a smaller zip, or a container image";
+    let over = match &zip.contents {
+        Some(contents) => LAMBDA_UNPACKED.over(contents.directory.unpacked(), "the zip unpacks to"),
+        // So much packed is too much unpacked, whatever it is.
+        None if zip.size > LAMBDA_UNPACKED.max + ZIP_OVERHEAD => {
+            LAMBDA_UNPACKED.over(zip.size, "the zip has, still packed,")
+        }
+        None => None,
+    };
+    let over = over.map(|finding| finding.fix(FIX));
+    if over.is_none() && zip.size > LAMBDA_INLINE.max {
+        let note = LAMBDA_INLINE.finding(zip.size, "the zip has");
+        findings.push(Finding {
+            severity: crate::targets::Severity::Note,
+            what: format!(
+                "the zip has {} bytes, more than the {} that are sent within a request",
+                zip.size, LAMBDA_INLINE.max
+            ),
+            fix: "run the agent with --staging-bucket, naming a bucket in the function's region"
+                .into(),
+            ..note
+        });
+    }
+    findings.extend(over);
+}
+
+pub(super) fn check(zip: &ZipContents, settings: &Settings, findings: &mut Vec<Finding>) {
+    let language = language(zip, settings, findings);
+    findings.extend(unreadable(zip));
+    match language {
+        Some(Language::Custom | Language::Go) => findings.extend(bootstrap(zip)),
+        Some(language) => handler(zip, settings, language, findings),
+        None => findings.push(
+            Finding::note(
+                "not-checked",
+                "not checked: the handler, since the runtime cannot be told",
+            )
+            .fix("say it with --runtime and --handler"),
+        ),
+    }
+    findings.extend(dependencies(zip, language));
+    findings.extend(extensions(zip, settings));
+}
+
+/// The language that the runtime names, or that the files speak for.
+fn language(
+    zip: &ZipContents,
+    settings: &Settings,
+    findings: &mut Vec<Finding>,
+) -> Option<Language> {
+    let Some(runtime) = &settings.runtime else {
+        return guessed(zip);
+    };
+    let shown = shown(runtime);
+    let finding = match on_lambda(runtime) {
+        Known::Current => None,
+        Known::Spelled(name) => Some(
+            Finding::note(
+                "runtime",
+                format!("Lambda's name for `{shown}` is `{name}`"),
+            )
+            .fix(format!("set the component's runtime to {name}")),
+        ),
+        Known::Deprecated => Some(
+            Finding::warning(
+                "runtime",
+                format!("Lambda's runtime `{shown}` is deprecated"),
+            )
+            .because("functions can no longer be made with it, or soon not")
+            .fix("use a runtime that is supported"),
+        ),
+        Known::Unknown => Some(
+            Finding::error("runtime", format!("Lambda has no runtime `{shown}`")).fix(
+                "use one of its runtimes, for example python3.13, nodejs22.x or provided.al2023",
+            ),
+        ),
+    };
+    findings.extend(finding.map(|finding| finding.said_by(RUNTIMES)));
+    match Language::of(runtime)? {
+        // Go runs as an executable of its own since the runtime for it is gone.
+        Language::Php => None,
+        language => Some(language),
+    }
+}
+
+fn guessed(zip: &ZipContents) -> Option<Language> {
+    let ends = |endings: &[&str]| {
+        let mut names = zip.at_root();
+        names.any(|name| endings.iter().any(|end| name.ends_with(end)))
+    };
+    if zip.has("bootstrap") {
+        Some(Language::Custom)
+    } else if ends(&[".py"]) {
+        Some(Language::Python)
+    } else if ends(&[".js", ".mjs", ".cjs"]) || zip.has("package.json") {
+        Some(Language::Node)
+    } else if ends(&[".rb"]) {
+        Some(Language::Ruby)
+    } else if ends(&[".dll"]) {
+        Some(Language::DotNet)
+    } else if zip.names().any(|name| name.ends_with(".class")) {
+        Some(Language::Java)
+    } else {
+        None
+    }
+}
+
+/// Files that not everybody may read: Python's own `zipfile` makes such ones.
+fn unreadable(zip: &ZipContents) -> Option<Finding> {
+    let closed = |permissions: u16| permissions & READ_BY_ALL != READ_BY_ALL;
+    let found: Vec<&str> = zip
+        .directory
+        .files()
+        .iter()
+        .filter(|file| file.permissions().is_some_and(closed))
+        .map(|file| file.name())
+        .collect();
+    let first = *found.first()?;
+    let permissions = zip.entry(first)?.permissions()?;
+    let what = format!("not everybody may read {}", listed(found.iter().copied()));
+    Some(
+        Finding::error("zip-permissions", what)
+            .at(format!("{} (mode {permissions:04o})", shown(first)))
+            .because("the function runs as a user that owns no files, and fails with `permission denied`")
+            .said_by(PERMISSIONS)
+            .fix("chmod -R a+rX on the files before they are zipped"),
+    )
+}
+
+fn bootstrap(zip: &ZipContents) -> Option<Finding> {
+    const NAME: &str = "bootstrap";
+    let Some(entry) = zip.entry(NAME) else {
+        let finding = zip.missing(NAME, &[NAME.to_owned()]);
+        let fix = if finding.fix.is_empty() {
+            "build the executable as `bootstrap`, outside of any folder".to_owned()
+        } else {
+            finding.fix.clone()
+        };
+        return Some(finding.said_by(CUSTOM).fix(fix));
+    };
+    let fix = "chmod 755 bootstrap before it is zipped, on a system with Unix permissions";
+    match entry.permissions() {
+        Some(permissions) if permissions & RUN_BY_ALL == RUN_BY_ALL => None,
+        Some(permissions) => Some(
+            Finding::error(NAME, "bootstrap is not executable")
+                .at(format!("{NAME} (mode {permissions:04o})"))
+                .said_by(CUSTOM)
+                .fix(fix),
+        ),
+        None => Some(
+            Finding::warning(NAME, "the zip does not say that bootstrap is executable")
+                .at(NAME)
+                .because("zips that were made on Windows say no permissions")
+                .said_by(CUSTOM)
+                .fix(fix),
+        ),
+    }
+}
+
+fn handler(
+    zip: &ZipContents,
+    settings: &Settings,
+    language: Language,
+    findings: &mut Vec<Finding>,
+) {
+    let Some(handler) = &settings.handler else {
+        findings.push(unsaid(zip, language));
+        return;
+    };
+    let Some((files, function)) = places(handler, language) else {
+        let what = format!(
+            "not checked: whether the handler `{}` is there",
+            shown(handler)
+        );
+        findings.push(Finding::note("not-checked", what).because(format!(
+            "{} handlers are inside of archives",
+            language.title()
+        )));
+        return;
+    };
+    let found = files.iter().find(|file| zip.has(file));
+    match found {
+        None => {
+            let missing = zip.missing("handler", &files);
+            let why = missing.why.clone().unwrap_or_default();
+            let fix = match missing.fix.as_str() {
+                "" => "put the file at that path in the zip, or correct the handler".to_owned(),
+                fix => fix.to_owned(),
+            };
+            findings.push(
+                missing
+                    .because(format!("the handler is `{}`; {why}", shown(handler)))
+                    .fix(fix),
+            );
+        }
+        Some(file) => {
+            findings.extend(function.and_then(|name| undefined(zip, file, &name, language)))
+        }
+    }
+}
+
+/// The files that a handler can be in, and the function in it.
+fn places(handler: &str, language: Language) -> Option<(Vec<String>, Option<String>)> {
+    // `dir/module.function`: the last dot separates the function; in a Python module path, dots are folders too.
+    let (module, function) = handler.rsplit_once('.').unwrap_or((handler, ""));
+    let files = |module: &str, endings: &[&str]| -> Vec<String> {
+        let ends = endings.iter();
+        ends.map(|ending| format!("{module}{ending}")).collect()
+    };
+    let function = Some(function.to_owned()).filter(|name| !name.is_empty());
+    match language {
+        Language::Python => {
+            let module = module.replace('.', "/");
+            Some((
+                files(&module, &[".py", "/__init__.py", ".pyc", ".so"]),
+                function,
+            ))
+        }
+        Language::Node => Some((
+            files(module, &[".js", ".mjs", ".cjs", "/index.js"]),
+            function,
+        )),
+        Language::Ruby => {
+            // `source.Module::Class.method` names a file, then what is in it.
+            let (file, _) = handler.split_once('.').unwrap_or((handler, ""));
+            Some((files(file, &[".rb"]), function))
+        }
+        Language::DotNet => {
+            let (assembly, _) = handler.split_once("::").unwrap_or((handler, ""));
+            Some((vec![format!("{assembly}.dll")], None))
+        }
+        _ => None,
+    }
+}
+
+fn undefined(zip: &ZipContents, file: &str, function: &str, language: Language) -> Option<Finding> {
+    let text = zip.text(file)?;
+    let defined = match language {
+        Language::Python => code::python_defines(text, function),
+        // A bundler may export under a name that it makes at run time.
+        _ => code::mentions(text, function) || text.contains("module.exports"),
+    };
+    (!defined).then(|| {
+        let what = format!(
+            "no `{}` was found, by a search of the text",
+            shown(function)
+        );
+        Finding::warning("handler-function", what)
+            .at(shown(file))
+            .fix("define the function there, or correct the handler")
+    })
+}
+
+fn unsaid(zip: &ZipContents, language: Language) -> Finding {
+    let candidates: Vec<String> = match language {
+        Language::Python => zip
+            .at_root()
+            .filter_map(|name| Some((name.strip_suffix(".py")?, zip.text(name)?)))
+            .flat_map(|(module, text)| {
+                let functions = code::python_functions(text, 2).into_iter();
+                functions.map(move |function| format!("{module}.{function}"))
+            })
+            .collect(),
+        Language::Node => zip
+            .at_root()
+            .filter(|name| {
+                zip.text(name)
+                    .is_some_and(|text| code::mentions(text, "handler"))
+            })
+            .filter_map(|name| Some(format!("{}.handler", name.rsplit_once('.')?.0)))
+            .collect(),
+        _ => Vec::new(),
+    };
+    let finding = Finding::note(
+        "not-checked",
+        "not checked: the handler, since none was said",
+    );
+    let fix = "say it with --handler and --runtime";
+    if candidates.is_empty() {
+        return finding.fix(fix);
+    }
+    let names = listed(candidates.iter().map(String::as_str));
+    finding.because(format!("it could be {names}")).fix(fix)
+}
+
+fn dependencies(zip: &ZipContents, language: Option<Language>) -> Option<Finding> {
+    let (file, missing, source) = match language? {
+        // https://docs.aws.amazon.com/lambda/latest/dg/python-package.html: the runtimes have the SDK.
+        Language::Python => (
+            "requirements.txt",
+            dependencies::missing_python(zip, "", &["boto3", "botocore"]),
+            PYTHON,
+        ),
+        Language::Node => {
+            let package: Value = package::read(zip)?.ok()?;
+            let provided = |name: &str| name.starts_with("@aws-sdk/");
+            (
+                "package.json",
+                dependencies::missing_node(zip, &package, provided),
+                NODE,
+            )
+        }
+        _ => return None,
+    };
+    let first = !missing.is_empty();
+    first.then(|| {
+        let names = listed(missing.iter().map(String::as_str));
+        Finding::note("dependencies", format!("the zip does not bring along {names}"))
+            .at(file)
+            .because("Lambda installs nothing; a layer or a bundler may have them")
+            .said_by(source)
+            .fix("install them beside the code before it is zipped: pip install -r requirements.txt --target . or npm ci")
+    })
+}
+
+/// Binary modules for another Python than the runtime's.
+fn extensions(zip: &ZipContents, settings: &Settings) -> Option<Finding> {
+    let minor = python_minor(settings.runtime.as_deref()?)?;
+    let tag = format!(".cpython-3{minor}-");
+    let other: Vec<&str> = zip
+        .names()
+        .filter(|name| name.ends_with(".so") && name.contains(".cpython-3") && !name.contains(&tag))
+        .collect();
+    let first = *other.first()?;
+    if zip.names().any(|name| name.contains(&tag)) {
+        return None;
+    }
+    Some(
+        Finding::warning(
+            "zip-python",
+            format!("binary modules are for another Python than 3.{minor}: {}", listed(other.iter().copied())),
+        )
+        .at(shown(first))
+        .said_by(PYTHON)
+        .fix(format!("install them for this one: pip install --python-version 3.{minor} --only-binary=:all: --target .")),
+    )
+}
