@@ -39,7 +39,7 @@ fn challenge(realm: &str) -> Reply {
 
 /// A registry that takes only `Bearer good`, and names a token service at `realm`.
 async fn bearer(realm: String) -> Server {
-    Server::start(move |request, _| match request.header("authorization") {
+    Server::scripted(move |request, _| match request.header("authorization") {
         Some("Bearer good") => found(),
         _ => challenge(&realm),
     })
@@ -57,12 +57,12 @@ async fn refused(registry: &Registry, server: &Server) -> Fault {
 
 #[tokio::test]
 async fn g01_basic_is_shown_when_asked_for_and_unasked_from_then_on() {
-    let server = Server::start(|request, _| match request.header("authorization") {
+    let server = Server::scripted(|request, _| match request.header("authorization") {
         Some(BASIC) => found(),
         _ => Reply::new(401).header("WWW-Authenticate", r#"Basic realm="x""#),
     })
     .await;
-    let registry = with_credentials(&[(&server.host, "user", "canary")]);
+    let registry = with_credentials(&[(&server.host(), "user", "canary")]);
     for _ in 0..3 {
         registry.resolve(&server.reference("app:1")).await.unwrap();
     }
@@ -85,9 +85,9 @@ async fn g01_basic_is_shown_when_asked_for_and_unasked_from_then_on() {
 #[tokio::test]
 async fn a_token_is_fetched_once_and_kept_by_scope() {
     let tokens =
-        Server::start(|_, _| Reply::new(200).body(r#"{"token":"good","expires_in":300}"#)).await;
-    let server = bearer(format!("http://{}/token", tokens.host)).await;
-    let registry = with_credentials(&[(&server.host, "user", "canary")]);
+        Server::scripted(|_, _| Reply::new(200).body(r#"{"token":"good","expires_in":300}"#)).await;
+    let server = bearer(format!("http://{}/token", tokens.host())).await;
+    let registry = with_credentials(&[(&server.host(), "user", "canary")]);
     let reference = server.reference("app:1");
     let all: Vec<_> = (0..8)
         .map(|_| {
@@ -118,7 +118,7 @@ async fn g02_a_realm_elsewhere_gets_nothing() {
         "not a url",
     ] {
         let server = bearer(realm.into()).await;
-        let registry = with_credentials(&[(&server.host, "user", "canary")]);
+        let registry = with_credentials(&[(&server.host(), "user", "canary")]);
         let fault = refused(&registry, &server).await;
         assert_eq!(
             (fault.class, fault.reason.as_str()),
@@ -132,12 +132,12 @@ async fn g02_a_realm_elsewhere_gets_nothing() {
 
 #[tokio::test]
 async fn g02_a_token_service_that_redirects_is_not_followed() {
-    let trap = Server::start(|_, _| Reply::new(200).body(r#"{"token":"good"}"#)).await;
-    let target = format!("http://{}/token", trap.host);
-    let tokens = Server::start(move |_, _| Reply::new(302).header("Location", &target)).await;
-    let server = bearer(format!("http://{}/token", tokens.host)).await;
+    let trap = Server::scripted(|_, _| Reply::new(200).body(r#"{"token":"good"}"#)).await;
+    let target = format!("http://{}/token", trap.host());
+    let tokens = Server::scripted(move |_, _| Reply::new(302).header("Location", &target)).await;
+    let server = bearer(format!("http://{}/token", tokens.host())).await;
     let fault = refused(
-        &with_credentials(&[(&server.host, "user", "canary")]),
+        &with_credentials(&[(&server.host(), "user", "canary")]),
         &server,
     )
     .await;
@@ -148,7 +148,7 @@ async fn g02_a_token_service_that_redirects_is_not_followed() {
 #[tokio::test]
 async fn h08_a_credential_is_shown_to_no_other_host() {
     let first =
-        Server::start(|_, _| Reply::new(401).header("WWW-Authenticate", r#"Basic realm="x""#))
+        Server::scripted(|_, _| Reply::new(401).header("WWW-Authenticate", r#"Basic realm="x""#))
             .await;
     let registry = with_credentials(&[
         ("other.example", "user", "canary"),
@@ -177,14 +177,14 @@ async fn g01_a_registry_that_never_accepts_is_asked_a_bounded_number_of_times() 
         &format!("Basic {}", "x".repeat(64 * 1024)),
     ] {
         let owned = challenge.to_owned();
-        let server = Server::start(move |_, _| {
+        let server = Server::scripted(move |_, _| {
             Reply::new(401)
                 .header("WWW-Authenticate", &owned)
                 .body(r#"{"errors":[{"code":"UNAUTHORIZED","message":"no"}]}"#)
         })
         .await;
         let fault = refused(
-            &with_credentials(&[(&server.host, "user", "canary")]),
+            &with_credentials(&[(&server.host(), "user", "canary")]),
             &server,
         )
         .await;
@@ -204,13 +204,13 @@ async fn g01_a_registry_that_never_accepts_is_asked_a_bounded_number_of_times() 
 
 #[tokio::test]
 async fn g07_a_token_service_is_capped_and_its_refusal_is_told() {
-    let huge = Server::start(|_, _| {
+    let huge = Server::scripted(|_, _| {
         Reply::new(200)
             .body_of_length("x", 1 << 30)
             .then(Then::Stall)
     })
     .await;
-    let server = bearer(format!("http://{}/token", huge.host)).await;
+    let server = bearer(format!("http://{}/token", huge.host())).await;
     assert_eq!(
         refused(&with_credentials(&[]), &server)
             .await
@@ -218,13 +218,13 @@ async fn g07_a_token_service_is_capped_and_its_refusal_is_told() {
             .as_str(),
         "RegistryProtocol"
     );
-    let denying = Server::start(|_, _| {
+    let denying = Server::scripted(|_, _| {
         Reply::new(401).body(r#"{"details":"incorrect username or password"}"#)
     })
     .await;
-    let server = bearer(format!("http://{}/token", denying.host)).await;
+    let server = bearer(format!("http://{}/token", denying.host())).await;
     let fault = refused(
-        &with_credentials(&[(&server.host, "user", "canary")]),
+        &with_credentials(&[(&server.host(), "user", "canary")]),
         &server,
     )
     .await;
@@ -245,14 +245,14 @@ async fn g07_a_token_service_is_capped_and_its_refusal_is_told() {
 
 #[tokio::test]
 async fn g08_a_403_names_identity_and_action() {
-    let server = Server::start(|request, _| match request.header("authorization") {
+    let server = Server::scripted(|request, _| match request.header("authorization") {
         Some(BASIC) => Reply::new(403)
             .body(r#"{"errors":[{"code":"DENIED","message":"requested access is denied"}]}"#),
         _ => Reply::new(401).header("WWW-Authenticate", r#"Basic realm="x""#),
     })
     .await;
     let fault = refused(
-        &with_credentials(&[(&server.host, "user", "canary")]),
+        &with_credentials(&[(&server.host(), "user", "canary")]),
         &server,
     )
     .await;
@@ -265,7 +265,7 @@ async fn g08_a_403_names_identity_and_action() {
         fault.why.as_deref(),
         Some("DENIED: requested access is denied")
     );
-    assert_eq!(fault.place, Some(format!("{}/app:1", server.host)));
+    assert_eq!(fault.place, Some(format!("{}/app:1", server.host())));
 }
 
 /// A source whose password changes when asked anew.
@@ -299,7 +299,7 @@ fn basic(password: &str) -> String {
 async fn a_rotated_password_is_asked_for_anew_without_a_restart() {
     let accepted = Arc::new(Mutex::new(basic("password-0")));
     let current = accepted.clone();
-    let server = Server::start(move |request, _| match request.header("authorization") {
+    let server = Server::scripted(move |request, _| match request.header("authorization") {
         Some(shown) if shown == *current.lock().unwrap() => found(),
         _ => Reply::new(401).header("WWW-Authenticate", r#"Basic realm="x""#),
     })
@@ -325,15 +325,15 @@ async fn g06_a_token_that_runs_out_under_way_is_renewed_and_the_blob_resumed() {
     let bytes: Vec<u8> = (0..600_000_u32).map(|n| (n % 251) as u8).collect();
     let minted = Arc::new(AtomicUsize::new(0));
     let counter = minted.clone();
-    let tokens = Server::start(move |_, _| {
+    let tokens = Server::scripted(move |_, _| {
         let serial = counter.fetch_add(1, Ordering::SeqCst) + 1;
         Reply::new(200).body(format!(r#"{{"token":"t{serial}"}}"#))
     })
     .await;
-    let realm = format!("http://{}/token", tokens.host);
+    let realm = format!("http://{}/token", tokens.host());
     let (content, current) = (bytes.clone(), minted.clone());
     let broken = AtomicUsize::new(0);
-    let server = Server::start(move |request: &Request, _| {
+    let server = Server::scripted(move |request: &Request, _| {
         // After the break only a second token is taken.
         let wanted = if broken.load(Ordering::SeqCst) == 0 {
             "Bearer t1".to_owned()

@@ -84,7 +84,7 @@ async fn a_blob_arrives_whole_and_its_size_is_known_throughout() {
 
 #[tokio::test]
 async fn an_empty_blob_is_a_blob() {
-    let server = Server::start(|_, _| Reply::new(200)).await;
+    let server = Server::scripted(|_, _| Reply::new(200)).await;
     assert!(matches!(pull(&server, &descriptor_of(b"")).await, (bytes, None) if bytes.is_empty()));
     let lie = Descriptor::new("x", Digest::sha256(b"something"), 0);
     assert_eq!(
@@ -100,7 +100,7 @@ async fn g18_the_last_chunk_is_withheld_from_wrong_bytes() {
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
     let short = b"tiny".to_vec();
-    let server = Server::start(move |_, _| Reply::new(200).body(bytes.as_slice())).await;
+    let server = Server::scripted(move |_, _| Reply::new(200).body(bytes.as_slice())).await;
     let (given, error) = pull(&server, &descriptor).await;
     assert_eq!(reason(error), (Class::Terminal, "DigestMismatch".into()));
     assert!(
@@ -109,7 +109,7 @@ async fn g18_the_last_chunk_is_withheld_from_wrong_bytes() {
         given.len()
     );
     // A blob of one chunk gives nothing at all.
-    let server = Server::start(move |_, _| Reply::new(200).body(short.as_slice())).await;
+    let server = Server::scripted(move |_, _| Reply::new(200).body(short.as_slice())).await;
     let (given, error) = pull(&server, &Descriptor::new("x", Digest::sha256(b"TINY"), 4)).await;
     assert_eq!(
         (given.len(), reason(error)),
@@ -122,7 +122,7 @@ async fn g19_a_longer_body_stops_where_it_becomes_too_long() {
     let bytes = content();
     let declared = Descriptor::new("x", Digest::sha256(&bytes), 10);
     let announced = bytes.clone();
-    let server = Server::start(move |_, _| Reply::new(200).body(announced.as_slice())).await;
+    let server = Server::scripted(move |_, _| Reply::new(200).body(announced.as_slice())).await;
     let (given, error) = pull(&server, &declared).await;
     assert_eq!(
         (given.len(), reason(error)),
@@ -130,7 +130,7 @@ async fn g19_a_longer_body_stops_where_it_becomes_too_long() {
     );
     // The same without an announced length, and with the right bytes before the extra one.
     let exact = descriptor_of(&bytes);
-    let server = Server::start(move |_, _| Reply::new(200).chunked(&[&bytes, b"!"])).await;
+    let server = Server::scripted(move |_, _| Reply::new(200).chunked(&[&bytes, b"!"])).await;
     let (given, error) = pull(&server, &exact).await;
     assert_eq!(reason(error), (Class::Terminal, "SizeMismatch".into()));
     assert!((given.len() as u64) < exact.size);
@@ -138,7 +138,7 @@ async fn g19_a_longer_body_stops_where_it_becomes_too_long() {
 
 #[tokio::test]
 async fn g19_a_shorter_body_is_refused_from_its_announcement() {
-    let server = Server::start(|_, _| Reply::new(200).body("short")).await;
+    let server = Server::scripted(|_, _| Reply::new(200).body("short")).await;
     let (given, error) = pull(&server, &descriptor_of(&content())).await;
     assert_eq!(
         (given.len(), reason(error)),
@@ -183,7 +183,7 @@ fn breaking(
 #[tokio::test]
 async fn g20_a_broken_transfer_is_resumed_where_it_broke() {
     let bytes = content();
-    let server = Server::start(breaking(bytes.clone(), 400_000, 3)).await;
+    let server = Server::scripted(breaking(bytes.clone(), 400_000, 3)).await;
     let (given, error) = pull(&server, &descriptor_of(&bytes)).await;
     assert!(error.is_none(), "{error:?}");
     assert_eq!(given, bytes);
@@ -207,7 +207,7 @@ async fn g20_a_broken_transfer_is_resumed_where_it_broke() {
 #[tokio::test]
 async fn g20_resuming_ends_after_three_times() {
     let bytes = content();
-    let server = Server::start(breaking(bytes.clone(), 1000, 100)).await;
+    let server = Server::scripted(breaking(bytes.clone(), 1000, 100)).await;
     let (given, error) = pull(&server, &descriptor_of(&bytes)).await;
     assert_eq!(reason(error), (PASSING, "BlobTruncated".into()));
     assert_eq!((given.len(), server.lines().len()), (4000, 4));
@@ -218,7 +218,7 @@ async fn g21_a_range_ignored_is_never_spliced() {
     let bytes = content();
     let descriptor = descriptor_of(&bytes);
     let length = bytes.len();
-    let server = Server::start(move |_, before| {
+    let server = Server::scripted(move |_, before| {
         let part = if before == 0 {
             &bytes[..1000]
         } else {
@@ -241,7 +241,7 @@ async fn g21_a_range_ignored_begins_again_where_nothing_was_given_out() {
     let bytes = content();
     let descriptor = descriptor_of(&bytes);
     let (length, sent) = (bytes.len(), bytes.clone());
-    let server = Server::start(move |_, before| {
+    let server = Server::scripted(move |_, before| {
         let part = if before == 0 { &sent[..0] } else { &sent[..] };
         Reply::new(200)
             .body_of_length(part, length)
@@ -258,7 +258,7 @@ async fn g21_another_content_range_than_asked_for_is_refused() {
     let bytes = content();
     let descriptor = descriptor_of(&bytes);
     let length = bytes.len();
-    let server = Server::start(move |_, before| match before {
+    let server = Server::scripted(move |_, before| match before {
         0 => Reply::new(200)
             .body_of_length(&bytes[..1000], length)
             .then(Then::Close),
@@ -282,7 +282,7 @@ async fn g22_a_stall_is_taken_up_once_and_then_frees_the_reader() {
     let bytes = content();
     let descriptor = descriptor_of(&bytes);
     let length = bytes.len();
-    let server = Server::start(move |_, before| match before {
+    let server = Server::scripted(move |_, before| match before {
         0 => Reply::new(200)
             .body_of_length(&bytes[..1000], length)
             .then(Then::Stall),
@@ -308,14 +308,14 @@ async fn g03_a_blob_is_followed_to_its_store_without_our_credentials() {
     let bytes = content();
     let descriptor = descriptor_of(&bytes);
     let sent = bytes.clone();
-    let store = Server::start(move |request, _| Reply::ranged(request, &sent)).await;
-    let target = format!("http://{}/store/blob?sig=secret", store.host);
-    let server = Server::start(move |request, _| match request.header("authorization") {
+    let store = Server::scripted(move |request, _| Reply::ranged(request, &sent)).await;
+    let target = format!("http://{}/store/blob?sig=secret", store.host());
+    let server = Server::scripted(move |request, _| match request.header("authorization") {
         None => Reply::new(401).header("WWW-Authenticate", "Basic realm=\"r\""),
         Some(_) => Reply::new(307).header("Location", &target),
     })
     .await;
-    let registry = crate::auth::with_credentials(&[(&server.host, "user", "canary")]);
+    let registry = crate::auth::with_credentials(&[(&server.host(), "user", "canary")]);
     let stream = registry
         .blob(&server.reference("app:1"), &descriptor)
         .await
@@ -330,7 +330,8 @@ async fn g03_a_blob_is_followed_to_its_store_without_our_credentials() {
 #[tokio::test]
 async fn g03_loops_and_forbidden_targets_are_not_followed() {
     let check_as = async |location: &'static str, requests: usize, expected: (Class, &str)| {
-        let server = Server::start(move |_, _| Reply::new(302).header("Location", location)).await;
+        let server =
+            Server::scripted(move |_, _| Reply::new(302).header("Location", location)).await;
         let (_, error) = pull(&server, &descriptor_of(b"x")).await;
         assert_eq!(
             reason(error),
@@ -353,12 +354,12 @@ async fn g03_loops_and_forbidden_targets_are_not_followed() {
 
 #[tokio::test]
 async fn g05_urls_in_a_descriptor_are_not_fetched() {
-    let trap = Server::start(|_, _| Reply::new(200).body("x")).await;
-    let server = Server::start(|_, _| Reply::missing("BLOB_UNKNOWN")).await;
+    let trap = Server::scripted(|_, _| Reply::new(200).body("x")).await;
+    let server = Server::scripted(|_, _| Reply::missing("BLOB_UNKNOWN")).await;
     let digest = Digest::sha256(b"x");
     let json = format!(
         r#"{{"mediaType":"x","digest":"{digest}","size":1,"urls":["http://{}/x"]}}"#,
-        trap.host
+        trap.host()
     );
     let descriptor: Descriptor = serde_json::from_str(&json).unwrap();
     assert_eq!(
@@ -373,7 +374,7 @@ async fn first_bytes_cost_one_ranged_request() {
     let bytes = content();
     let descriptor = descriptor_of(&bytes);
     let expected = bytes[..4].to_vec();
-    let server = Server::start(move |request, before| {
+    let server = Server::scripted(move |request, before| {
         if before == 0 {
             Reply::ranged(request, &bytes)
         } else {
@@ -401,7 +402,7 @@ async fn first_bytes_cost_one_ranged_request() {
 
 #[tokio::test]
 async fn a_small_blob_is_read_whole_within_its_bound() {
-    let server = Server::start(|_, before| {
+    let server = Server::scripted(|_, before| {
         Reply::new(200).body(if before == 0 { "damag" } else { "whole" })
     })
     .await;

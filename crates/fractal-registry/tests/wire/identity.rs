@@ -12,7 +12,7 @@ fn client() -> IdentityClient {
 }
 
 fn service(server: &Server) -> ServiceUrl {
-    format!("http://{}/base/", server.host).parse().unwrap()
+    format!("http://{}/base/", server.host()).parse().unwrap()
 }
 
 async fn post(server: &Server) -> Result<IdentityAnswer, RegistryError> {
@@ -26,7 +26,7 @@ async fn post(server: &Server) -> Result<IdentityAnswer, RegistryError> {
 
 #[tokio::test]
 async fn a_form_is_sent_as_one() {
-    let server = Server::start(|_, _| Reply::new(200).body("{}")).await;
+    let server = Server::scripted(|_, _| Reply::new(200).body("{}")).await;
     post(&server).await.unwrap();
     let seen = server.seen().remove(0);
     assert_eq!(seen.line(), "POST /base/token");
@@ -40,11 +40,11 @@ async fn a_form_is_sent_as_one() {
 
 #[tokio::test]
 async fn g03_a_redirect_gets_nothing_wherever_it_leads() {
-    let other = Server::start(|_, _| Reply::new(200).body("{}")).await;
+    let other = Server::scripted(|_, _| Reply::new(200).body("{}")).await;
     for status in [301, 302, 303, 307, 308] {
-        let target = format!("http://{}/elsewhere?token=canary", other.host);
+        let target = format!("http://{}/elsewhere?token=canary", other.host());
         let server =
-            Server::start(move |_, _| Reply::new(status).header("Location", &target)).await;
+            Server::scripted(move |_, _| Reply::new(status).header("Location", &target)).await;
         let fault = post(&server).await.unwrap_err().of_identity("Vault");
         assert_eq!(
             (fault.class, fault.reason.as_str()),
@@ -57,17 +57,17 @@ async fn g03_a_redirect_gets_nothing_wherever_it_leads() {
 
 #[tokio::test]
 async fn g07_an_answer_is_read_up_to_a_mebibyte() {
-    let flood = Server::start(|_, _| Reply::new(200).body(vec![b' '; (1 << 20) + 1])).await;
+    let flood = Server::scripted(|_, _| Reply::new(200).body(vec![b' '; (1 << 20) + 1])).await;
     let error = post(&flood).await.unwrap_err();
     assert!(matches!(error, RegistryError::Protocol { .. }), "{error}");
-    let endless = Server::start(|_, _| {
+    let endless = Server::scripted(|_, _| {
         let chunk = vec![b' '; 600_000];
         Reply::new(400).chunked(&[&chunk, &chunk])
     })
     .await;
     let error = post(&endless).await.unwrap_err();
     assert!(matches!(error, RegistryError::Protocol { .. }), "{error}");
-    let odd = Server::start(|_, _| Reply::new(200).body("canary")).await;
+    let odd = Server::scripted(|_, _| Reply::new(200).body("canary")).await;
     let answer = post(&odd).await.unwrap();
     let error = answer.json::<Vec<u8>>().unwrap_err();
     assert!(!format!("{error:?} {error} {answer:?}").contains("canary"));
@@ -78,12 +78,12 @@ async fn h08_what_a_service_repeats_is_taken_out_before_it_is_cut() {
     // Where the text is cut, a part of the secret would remain if it were taken out afterwards.
     let filler = "x".repeat(295);
     let body = format!(r#"{{"errors":["{filler}canary secret and canary-key"]}}"#);
-    let server = Server::start(move |_, _| Reply::new(400).body(body.clone())).await;
+    let server = Server::scripted(move |_, _| Reply::new(400).body(body.clone())).await;
     let answer = post(&server).await.unwrap();
     assert!(!answer.is_success());
     assert_eq!(answer.said.to_string(), format!("{filler}<reda..."));
     let forms = r#"{"error":"x","error_description":"got a \"b\" %c and a%20%22b%22%20%25c"}"#;
-    let server = Server::start(move |_, _| Reply::new(400).body(forms)).await;
+    let server = Server::scripted(move |_, _| Reply::new(400).body(forms)).await;
     let request = IdentityRequest::get(&service(&server), "/").hiding(&Secret::new("a \"b\" %c"));
     let answer = client().send(&request).await.unwrap();
     assert_eq!(answer.said.to_string(), "x: got <redacted> and <redacted>");
@@ -92,7 +92,7 @@ async fn h08_what_a_service_repeats_is_taken_out_before_it_is_cut() {
 #[tokio::test]
 async fn a_passing_failure_is_asked_again_and_a_refusal_is_not() {
     for status in [408, 425, 429, 500, 502, 503, 504] {
-        let server = Server::start(move |_, before| match before {
+        let server = Server::scripted(move |_, before| match before {
             0 => Reply::new(status).then(Then::Close),
             _ => Reply::new(200).body("{}"),
         })
@@ -101,12 +101,12 @@ async fn a_passing_failure_is_asked_again_and_a_refusal_is_not() {
         assert_eq!(server.seen().len(), 2, "{status}");
     }
     for status in [400, 401, 403, 404, 409] {
-        let server = Server::start(move |_, _| Reply::new(status)).await;
+        let server = Server::scripted(move |_, _| Reply::new(status)).await;
         assert_eq!(post(&server).await.unwrap().status, status);
         assert_eq!(server.seen().len(), 1, "{status}");
     }
     let down =
-        Server::start(|_, _| Reply::new(503).body(r#"{"errors":["Vault is sealed"]}"#)).await;
+        Server::scripted(|_, _| Reply::new(503).body(r#"{"errors":["Vault is sealed"]}"#)).await;
     let fault = post(&down).await.unwrap_err().of_identity("Vault");
     assert!(matches!(fault.class, Class::Transient { .. }));
     assert_eq!(fault.reason.as_str(), "IdentityUnavailable");
@@ -117,7 +117,7 @@ async fn a_passing_failure_is_asked_again_and_a_refusal_is_not() {
             .unwrap()
             .ends_with("answered 503: Vault is sealed")
     );
-    let later = Server::start(|_, _| Reply::new(429).header("Retry-After", 3600)).await;
+    let later = Server::scripted(|_, _| Reply::new(429).header("Retry-After", 3600)).await;
     let fault = post(&later).await.unwrap_err().of_identity("Vault");
     let retry_after = Some(std::time::Duration::from_secs(900));
     assert_eq!(fault.class, Class::Transient { retry_after });

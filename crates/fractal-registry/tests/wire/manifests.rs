@@ -69,7 +69,7 @@ async fn a_head_without_a_digest_is_followed_by_a_get() {
     let expected = Digest::sha256(&bytes);
     for head in [200, 405] {
         let bytes = bytes.clone();
-        let server = Server::start(move |request, _| {
+        let server = Server::scripted(move |request, _| {
             if request.method == "HEAD" {
                 Reply::new(head)
             } else {
@@ -141,7 +141,7 @@ async fn g09_repository_tag_and_blob_are_missed_in_three_messages() {
                 .place
                 .as_ref()
                 .unwrap()
-                .starts_with(&format!("{}/app", server.host)),
+                .starts_with(&format!("{}/app", server.host())),
             "{fault}"
         );
         assert!(fault.why.is_some() && fault.next.is_some(), "{fault}");
@@ -155,8 +155,8 @@ async fn g12_a_manifest_stops_at_its_cap() {
     const LARGE: usize = 4 * 1024 * 1024 + 1;
     let digest = Digest::sha256(b"x");
     let announced =
-        Server::start(|_, _| Reply::new(200).body_of_length("x", LARGE).then(Then::Stall)).await;
-    let endless = Server::start(|_, _| {
+        Server::scripted(|_, _| Reply::new(200).body_of_length("x", LARGE).then(Then::Stall)).await;
+    let endless = Server::scripted(|_, _| {
         let chunk = vec![b' '; LARGE];
         Reply::new(200).chunked(&[&chunk])
     })
@@ -176,7 +176,8 @@ async fn g12_a_manifest_stops_at_its_cap() {
 
 #[tokio::test]
 async fn g12_an_encoded_manifest_is_not_decoded() {
-    let server = Server::start(|_, _| served(b"\x1f\x8b").header("Content-Encoding", "gzip")).await;
+    let server =
+        Server::scripted(|_, _| served(b"\x1f\x8b").header("Content-Encoding", "gzip")).await;
     let error = client()
         .manifest(&server.reference("app:1"), &Digest::sha256(b"\x1f\x8b"))
         .await
@@ -189,7 +190,7 @@ async fn g12_an_encoded_manifest_is_not_decoded() {
 async fn g14_a_document_served_as_something_else_is_refused() {
     let bytes = manifest_bytes("a");
     let digest = Digest::sha256(&bytes);
-    let server = Server::start(move |_, _| {
+    let server = Server::scripted(move |_, _| {
         Reply::new(200)
             .header("Content-Type", media_type::OCI_INDEX)
             .body(bytes.as_slice())
@@ -210,7 +211,7 @@ async fn g14_a_document_served_as_something_else_is_refused() {
 #[tokio::test]
 async fn g18_other_bytes_than_asked_for_are_asked_for_once_more_and_refused() {
     let wanted = Digest::sha256(manifest_bytes("wanted"));
-    let server = Server::start(|_, _| served(&manifest_bytes("other"))).await;
+    let server = Server::scripted(|_, _| served(&manifest_bytes("other"))).await;
     let error = client()
         .manifest(&server.reference("app:1"), &wanted)
         .await
@@ -233,7 +234,7 @@ async fn g18_other_bytes_than_asked_for_are_asked_for_once_more_and_refused() {
 async fn g18_one_damaged_answer_is_survived() {
     let bytes = manifest_bytes("a");
     let digest = Digest::sha256(&bytes);
-    let server = Server::start(move |_, before| {
+    let server = Server::scripted(move |_, before| {
         if before == 0 {
             served(b"damaged")
         } else {
@@ -254,7 +255,7 @@ async fn g18_one_damaged_answer_is_survived() {
 #[tokio::test]
 async fn g22_a_head_that_never_comes_frees_the_caller() {
     let server =
-        Server::start(|_, _| Reply::new(200).body_of_length("", 10).then(Then::Stall)).await;
+        Server::scripted(|_, _| Reply::new(200).body_of_length("", 10).then(Then::Stall)).await;
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut options = quick();
     options.retry.attempts = 2;
@@ -300,11 +301,11 @@ async fn g11_nobody_listening_is_unavailable_and_never_tried_otherwise() {
 
 #[tokio::test]
 async fn g11_tls_against_a_plain_server_is_named_and_never_falls_back() {
-    let server = Server::start(|_, _| Reply::new(200)).await;
+    let server = Server::scripted(|_, _| Reply::new(200)).await;
     let mut options = quick();
     options.endpoints.insert(
         "registry.example".parse().unwrap(),
-        format!("https://{}", server.host),
+        format!("https://{}", server.host()),
     );
     let registry = Registry::new(options).unwrap();
     let fault = Fault::from(

@@ -105,7 +105,7 @@ async fn every_form_of_upload_location_is_understood() {
         "//HOST/v2/app/7?_state=%3D%3D",
         "?upload=7",
     ] {
-        let server = Server::start(move |request, _| match request.method.as_str() {
+        let server = Server::scripted(move |request, _| match request.method.as_str() {
             "HEAD" => Reply::new(404),
             "POST" => Reply::new(202).header(
                 "Location",
@@ -137,7 +137,7 @@ async fn every_form_of_upload_location_is_understood() {
 
 #[tokio::test]
 async fn g03_an_upload_is_not_sent_where_it_may_not_go() {
-    let server = Server::start(|request, _| match request.method.as_str() {
+    let server = Server::scripted(|request, _| match request.method.as_str() {
         "HEAD" => Reply::new(404),
         _ => Reply::new(202).header("Location", "http://169.254.169.254/steal"),
     })
@@ -184,7 +184,7 @@ async fn an_upload_that_breaks_off_begins_again() {
     let state = honest::Shared::default();
     let inner = state.clone();
     let failed = std::sync::atomic::AtomicBool::new(false);
-    let server = Server::start(move |request, _| {
+    let server = Server::scripted(move |request, _| {
         if request.method == "PUT" && !failed.swap(true, std::sync::atomic::Ordering::SeqCst) {
             return Reply::new(503);
         }
@@ -245,7 +245,7 @@ async fn a_manifest_is_read_back_after_it_was_written() {
 
 #[tokio::test]
 async fn a_registry_that_changes_what_it_takes_is_found_out() {
-    let server = Server::start(|request, _| match request.method.as_str() {
+    let server = Server::scripted(|request, _| match request.method.as_str() {
         "PUT" => Reply::new(201),
         _ => Reply::new(200)
             .header("Docker-Content-Digest", Digest::sha256(b"rewritten"))

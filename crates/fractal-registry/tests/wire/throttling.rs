@@ -16,7 +16,7 @@ fn found() -> Reply {
 
 #[tokio::test]
 async fn g10_a_short_pause_is_kept_and_the_request_sent_again() {
-    let server = Server::start(|_, before| {
+    let server = Server::scripted(|_, before| {
         if before == 0 {
             Reply::new(429).header("Retry-After", "1")
         } else {
@@ -32,7 +32,7 @@ async fn g10_a_short_pause_is_kept_and_the_request_sent_again() {
 
 #[tokio::test]
 async fn g10_a_long_pause_is_handed_to_the_caller_and_holds_back_everyone() {
-    let server = Server::start(|_, _| {
+    let server = Server::scripted(|_, _| {
         Reply::new(429)
             .header("Retry-After", "600")
             .body(r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"slow"}]}"#)
@@ -80,9 +80,9 @@ async fn g10_a_long_pause_is_handed_to_the_caller_and_holds_back_everyone() {
 #[tokio::test]
 async fn g11_server_errors_pass_or_are_named_after_four_attempts() {
     let passing =
-        Server::start(|_, before| if before < 3 { Reply::new(503) } else { found() }).await;
+        Server::scripted(|_, before| if before < 3 { Reply::new(503) } else { found() }).await;
     client().resolve(&passing.reference("app:1")).await.unwrap();
-    let lasting = Server::start(|_, _| Reply::new(502).body("<html>bad gateway</html>")).await;
+    let lasting = Server::scripted(|_, _| Reply::new(502).body("<html>bad gateway</html>")).await;
     let registry = client();
     let digest = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
     let fault = Fault::from(
@@ -107,7 +107,7 @@ async fn g11_server_errors_pass_or_are_named_after_four_attempts() {
 
 #[tokio::test]
 async fn a_refusal_is_not_repeated() {
-    let server = Server::start(|_, _| Reply::new(400).body("no")).await;
+    let server = Server::scripted(|_, _| Reply::new(400).body("no")).await;
     let registry = Registry::new(quick()).unwrap();
     let digest = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
     let fault = Fault::from(
