@@ -42,7 +42,7 @@ impl FromStr for RegistryEndpoint {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Registries")]
 pub(crate) struct RegistryArgs {
-    /// A Docker config.json with registry credentials
+    /// A Docker config.json with registry credentials; its credential helpers are looked for on PATH
     #[arg(
         long,
         env = "FRACTAL_REGISTRY_CONFIG",
@@ -120,7 +120,8 @@ impl RegistryArgs {
             sources.push(Arc::new(password(username, &hosts)?));
         }
         if let Some(path) = &self.registry_config {
-            sources.push(Arc::new(DockerConfig::read(path)?));
+            let config = DockerConfig::read(path)?;
+            sources.push(Arc::new(config.with_helpers_in(std::env::var_os("PATH"))));
         }
         let endpoints = self
             .endpoints

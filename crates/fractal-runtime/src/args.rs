@@ -65,7 +65,7 @@ pub struct RuntimeArgs {
     #[command(flatten)]
     pub(crate) egress: EgressArgs,
 
-    /// A Docker config.json with registry credentials
+    /// A Docker config.json with registry credentials; its credential helpers are looked for on PATH
     #[arg(
         long,
         env = "FRACTAL_REGISTRY_CONFIG",

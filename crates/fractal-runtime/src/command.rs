@@ -160,7 +160,8 @@ fn registry<A: Agent>(args: &RuntimeArgs, connected: &Connected<A>) -> Result<Re
     let mut sources: Vec<Arc<dyn CredentialSource>> =
         connected.credentials.iter().cloned().collect();
     if let Some(path) = &args.registry_config {
-        sources.push(Arc::new(DockerConfig::read(path)?));
+        let config = DockerConfig::read(path)?;
+        sources.push(Arc::new(config.with_helpers_in(std::env::var_os("PATH"))));
     }
     Ok(Registry::new(Options {
         credentials: Arc::new(Chain::new(sources)),

@@ -1,8 +1,11 @@
-//! Docker's `config.json`: its `auths` only. Credential helpers are programs, and none is started here.
+//! Docker's `config.json`: its credential helpers, and what stands in it itself. In Docker's order: `credHelpers` before
+//! `credsStore` before `auths`, and where a helper is to be asked, its answer is the answer.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,23 +13,52 @@ use fractal_core::artifact::RegistryHost;
 use fractal_core::{Fault, Reason};
 use serde::Deserialize;
 
+use super::cache::{Cache, Issued};
 use super::credentials::{BoxFuture, Credential, CredentialSource, Secret};
 use crate::error::RegistryError;
 
+mod helper;
+mod said;
+
+use helper::HelperName;
+
 /// Largest file read, in bytes.
 const FILE_MAX: u64 = 1024 * 1024;
+/// How long a helper's answer is used: helpers keep tokens themselves, and do not say for how long theirs holds.
+const HELPER_LIFETIME: Duration = Duration::from_secs(5 * 60);
 
 /// Credentials of a Docker configuration file; read again when one of them is refused.
 #[derive(Debug)]
 pub struct DockerConfig {
     path: PathBuf,
-    by_host: Mutex<BTreeMap<RegistryHost, Credential>>,
+    search: Option<OsString>,
+    read: Mutex<Content>,
+    answers: Cache<(String, RegistryHost), Credential>,
+}
+
+/// What the file says.
+#[derive(Debug, Default)]
+struct Content {
+    by_host: BTreeMap<RegistryHost, Credential>,
+    /// `None` says that no helper is asked for the host, whatever is asked for all.
+    helpers: BTreeMap<RegistryHost, Option<HelperName>>,
+    helper_for_all: Option<HelperName>,
+}
+
+/// Where a host's credential is.
+enum Place {
+    Here(Credential),
+    With(HelperName),
 }
 
 #[derive(Deserialize)]
 struct File {
     #[serde(default)]
     auths: HashMap<String, Entry>,
+    #[serde(default, rename = "credHelpers")]
+    helpers: HashMap<String, String>,
+    #[serde(default, rename = "credsStore")]
+    store: String,
 }
 
 #[derive(Deserialize)]
@@ -44,25 +76,70 @@ impl DockerConfig {
     /// Reads the file at `path`.
     ///
     /// # Errors
-    /// Where it cannot be read, is larger than 1 MiB, or is no such configuration.
+    /// Where it cannot be read, is larger than 1 MiB, is no such configuration, or names a helper as no program is named.
     pub fn read(path: &Path) -> Result<Self, RegistryError> {
         Ok(Self {
             path: path.to_owned(),
-            by_host: Mutex::new(load(path)?),
+            search: None,
+            read: Mutex::new(load(path)?),
+            answers: Cache::default(),
         })
+    }
+
+    /// With its credential helpers looked for in these folders, written as `PATH` is. Without, a host that needs one is an error.
+    ///
+    /// A helper inherits this process's environment. It is given 30 seconds and 1 MiB, its answer is used for five minutes, and
+    /// it is asked again when that is refused.
+    #[must_use]
+    pub fn with_helpers_in(self, search: Option<OsString>) -> Self {
+        Self { search, ..self }
     }
 
     async fn read_again(&self) -> Result<(), Fault> {
         let path = self.path.clone();
         let loaded = tokio::task::spawn_blocking(move || load(&path)).await;
-        let by_host = loaded.map_err(|_| {
+        let content = loaded.map_err(|_| {
             Fault::transient(
                 Reason::new("ResourceLocal"),
                 "reading the Docker configuration was interrupted",
             )
         })??;
-        *self.by_host.lock().unwrap_or_else(PoisonError::into_inner) = by_host;
+        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = content;
         Ok(())
+    }
+
+    async fn answer(
+        &self,
+        helper: &HelperName,
+        host: &RegistryHost,
+        fresh: bool,
+    ) -> Result<Credential, Fault> {
+        let ask = || async {
+            tracing::debug!(%helper, %host, "credential helper asked");
+            let value = helper.credential(self.search.as_deref(), host).await?;
+            let lifetime = HELPER_LIFETIME;
+            Ok(Issued { value, lifetime })
+        };
+        let key = (helper.to_string(), host.clone());
+        self.answers.get(&key, fresh, ask).await
+    }
+}
+
+impl Content {
+    fn place(&self, host: &RegistryHost) -> Place {
+        let helper = match self.helpers.get(host) {
+            Some(own) => own.as_ref(),
+            None => self.helper_for_all.as_ref(),
+        };
+        match helper {
+            Some(helper) => Place::With(helper.clone()),
+            None => Place::Here(
+                self.by_host
+                    .get(host)
+                    .cloned()
+                    .unwrap_or(Credential::Anonymous),
+            ),
+        }
     }
 }
 
@@ -76,18 +153,20 @@ impl CredentialSource for DockerConfig {
             if fresh {
                 self.read_again().await?;
             }
-            let found = self
-                .by_host
+            let place = self
+                .read
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .get(host)
-                .cloned();
-            Ok(found.unwrap_or(Credential::Anonymous))
+                .place(host);
+            match place {
+                Place::Here(credential) => Ok(credential),
+                Place::With(helper) => self.answer(&helper, host, fresh).await,
+            }
         })
     }
 }
 
-fn load(path: &Path) -> Result<BTreeMap<RegistryHost, Credential>, RegistryError> {
+fn load(path: &Path) -> Result<Content, RegistryError> {
     let length = std::fs::metadata(path)
         .map_err(|error| RegistryError::file(path, error))?
         .len();
@@ -98,11 +177,25 @@ fn load(path: &Path) -> Result<BTreeMap<RegistryHost, Credential>, RegistryError
     // The parser's own message could repeat a secret.
     let file: File = serde_json::from_slice(&text)
         .map_err(|_| setting(path, "it is no Docker configuration"))?;
-    Ok(file
+    content(&file).map_err(|problem| setting(path, problem))
+}
+
+fn content(file: &File) -> Result<Content, &'static str> {
+    // Docker takes an empty name for none.
+    let named = |name: &str| (!name.is_empty()).then(|| name.parse()).transpose();
+    let by_host = file
         .auths
         .iter()
-        .filter_map(|(key, entry)| Some((host_of(key)?, credential_of(entry)?)))
-        .collect())
+        .filter_map(|(key, entry)| Some((host_of(key)?, credential_of(entry)?)));
+    let helpers = file.helpers.iter().filter_map(|(key, name)| {
+        let host = host_of(key)?;
+        Some(named(name).map(|name| (host, name)))
+    });
+    Ok(Content {
+        by_host: by_host.collect(),
+        helpers: helpers.collect::<Result<_, _>>()?,
+        helper_for_all: named(&file.store)?,
+    })
 }
 
 fn setting(path: &Path, problem: &str) -> RegistryError {
@@ -155,7 +248,7 @@ mod tests {
         let auth = STANDARD.encode(format!("bob:{password}"));
         let text = format!(
             r#"{{"auths":{{"ghcr.io":{{"auth":"{auth}"}},"https://index.docker.io/v1/":{{"username":"u","password":"p"}},
-            "acr.azurecr.io":{{"identitytoken":"r"}},"quay.io/team":{{"auth":"{auth}"}},"empty.io":{{}}}},"credsStore":"desktop"}}"#
+            "acr.azurecr.io":{{"identitytoken":"r"}},"quay.io/team":{{"auth":"{auth}"}},"empty.io":{{}}}},"credsStore":""}}"#
         );
         std::fs::write(path, text).unwrap();
     }
@@ -183,6 +276,41 @@ mod tests {
         write(&path, "new");
         assert_eq!(get("ghcr.io", false).await, Credential::basic("bob", "old"));
         assert_eq!(get("ghcr.io", true).await, Credential::basic("bob", "new"));
+    }
+
+    #[test]
+    fn helpers_are_chosen_as_docker_does() {
+        let text = r#"{"auths":{"ghcr.io":{"username":"u","password":"p"},"quay.io":{"username":"u","password":"p"}},
+            "credHelpers":{"ghcr.io":"one","https://index.docker.io/v1/":"hub","quay.io":""},"credsStore":"all"}"#;
+        let content = content(&serde_json::from_str(text).unwrap()).unwrap();
+        let check = |host: &str, expected: Option<&str>| {
+            let helper = match content.place(&host.parse().unwrap()) {
+                Place::With(helper) => Some(helper.to_string()),
+                Place::Here(credential) => {
+                    assert_eq!(credential, Credential::basic("u", "p"));
+                    None
+                }
+            };
+            assert_eq!(helper.as_deref(), expected, "{host}");
+        };
+        check("ghcr.io", Some("docker-credential-one"));
+        check("docker.io", Some("docker-credential-hub"));
+        check("quay.io", None);
+        check("other.io", Some("docker-credential-all"));
+    }
+
+    #[test]
+    fn a_helper_that_is_a_path_makes_the_file_unusable() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        for text in [
+            r#"{"credsStore":"../sh"}"#,
+            r#"{"credHelpers":{"h.io":"a/b"}}"#,
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = DockerConfig::read(&path).unwrap_err();
+            assert!(error.to_string().contains("credential helper"), "{error}");
+        }
     }
 
     #[test]
