@@ -12,6 +12,7 @@ use crate::retry::RetryArgs;
 use crate::status::StatusArgs;
 use crate::terminal::Format;
 use crate::up::UpArgs;
+use crate::verify::VerifyArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,6 +52,8 @@ pub(crate) enum Command {
     Publish(PublishArgs),
     /// Says what an artifact is, how that is known, and where it can run
     Inspect(InspectArgs),
+    /// Says whether all registries of a live system have the same artifact, and whether that is what runs
+    Verify(VerifyArgs),
     /// Publishes, renders, compares and checks bundles of Kubernetes manifests
     Manifests(ManifestsArgs),
     /// Submits a live system: what agents then bring about

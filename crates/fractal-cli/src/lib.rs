@@ -24,6 +24,7 @@ mod table;
 mod terminal;
 mod up;
 mod usage;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -65,6 +66,7 @@ async fn dispatch(terminal: &Terminal, command: Command) -> Result<Exit, CliErro
         Command::Publish(args) => publish::run(terminal, args).await,
         Command::Inspect(args) => inspect::run(terminal, args).await,
         Command::Manifests(args) => manifests::run(terminal, args).await,
+        Command::Verify(args) => verify::run(terminal, args).await,
         Command::Up(args) => up::run(terminal, args).await,
         Command::Plan(args) => plan::run(terminal, args).await,
         Command::Status(args) => status::run(terminal, args).await,

@@ -77,7 +77,7 @@ pub(crate) async fn run(terminal: &Terminal, args: PlanArgs) -> Result<Exit, Cli
 }
 
 /// A file is meant where there is one, or where the name could only be one's.
-fn is_file(path: &Path) -> bool {
+pub(crate) fn is_file(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     path.is_file() || path.as_os_str() == "-" || matches!(extension, Some("yaml" | "yml" | "json"))
 }

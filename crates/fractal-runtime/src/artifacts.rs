@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use fractal_core::artifact::resolve::{RegistryMap, RegistryPrefix, resolve};
+use fractal_core::artifact::resolve::{REGISTRY_UNRESOLVED, RegistryPrefix, resolve};
 use fractal_core::artifact::{ArtifactKind, Digest, Facts, Reference};
 use fractal_core::contract::Environment;
 use fractal_core::reconcile::{Artifact, Needs};
@@ -20,8 +20,6 @@ use breaker::Breakers;
 
 /// The target cannot run artifacts of this kind.
 pub const UNSUPPORTED_ON_TARGET: Reason = Reason::new("UnsupportedOnTarget");
-/// No registry is mapped for the provider.
-const REGISTRY_UNRESOLVED: Reason = Reason::new("RegistryUnresolved");
 
 /// Facts kept in memory: how many, and bytes of text in all of them.
 const FACTS_MAX: (usize, usize) = (64, 32 * 1024 * 1024);
@@ -100,7 +98,7 @@ impl Artifacts {
         agent: Option<&RegistryPrefix>,
         fresh: bool,
     ) -> Result<Artifact, Fault> {
-        let resolution = resolve(&needs.artifact, provider, &registries(environment)?, agent).map_err(|error| {
+        let resolution = resolve(&needs.artifact, provider, &environment.registries()?, agent).map_err(|error| {
             Fault::blocked(REGISTRY_UNRESOLVED, "the artifact cannot be located")
                 .at(format!("parameters.{}", needs.parameter))
                 .because(fractal_core::fault::chain(&error))
@@ -192,28 +190,4 @@ impl Artifacts {
             .find(|(known, _)| known == wanted)
             .map(|(_, facts)| facts.clone())
     }
-}
-
-/// `environment.parameters.registries`: provider to `host[/prefix]`.
-fn registries(environment: &Environment) -> Result<RegistryMap, Fault> {
-    let mut map = RegistryMap::default();
-    for (provider, registry) in environment.parameters.text_map("registries")? {
-        let prefix =
-            registry
-                .parse()
-                .map_err(|error: fractal_core::artifact::ReferenceError| {
-                    Fault::blocked(
-                        REGISTRY_UNRESOLVED,
-                        "a registry of the environment cannot be read",
-                    )
-                    .at(format!(
-                        "environment.parameters.registries.{}",
-                        provider.escape_debug()
-                    ))
-                    .because(fractal_core::fault::chain(&error))
-                    .next("write it as host or host/prefix")
-                })?;
-        map.insert(&provider, prefix);
-    }
-    Ok(map)
 }

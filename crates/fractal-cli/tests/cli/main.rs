@@ -25,3 +25,5 @@ mod status;
 mod submitting;
 #[cfg(test)]
 mod usage;
+#[cfg(test)]
+mod verifying;

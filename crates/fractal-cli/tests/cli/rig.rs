@@ -6,9 +6,10 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fractal_core::artifact::Digest;
 use fractal_core::contract::ComponentKey;
 use fractal_core::fault::Fault;
-use fractal_core::status::{Condition, ConditionStatus, ConditionType, Status};
+use fractal_core::status::{ArtifactStatus, Condition, ConditionStatus, ConditionType, Status};
 use fractal_queue::{
     Claim, Company, NextDue, Outcome, Presence, Queue, QueueUrl, Scope, Settlement, SystemClock,
     Take, Tenure,
@@ -262,6 +263,21 @@ impl Agent {
         let mut status = self.status(&claim, ConditionStatus::True, "Ready");
         let name = format!("arn:aws:lambda:eu-central-1:123456789012:function:{component}");
         status.outputs.insert("arn".into(), name);
+        self.settle(claim, status, Outcome::InSync).await;
+    }
+
+    /// Settles a component as one that runs `digest`.
+    pub(crate) async fn runs(&self, component: &str, reference: &str, digest: &Digest) {
+        let claim = self.claim(component).await;
+        let mut status = self.status(&claim, ConditionStatus::True, "Ready");
+        status.artifact = Some(ArtifactStatus {
+            reference: reference.parse().unwrap(),
+            desired: digest.clone(),
+            image: None,
+            beside: Vec::new(),
+            running: Some(digest.clone()),
+            coordinates: Vec::new(),
+        });
         self.settle(claim, status, Outcome::InSync).await;
     }
 

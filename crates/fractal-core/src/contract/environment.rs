@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::component::{IdError, plain_id};
 use super::params::Params;
+use crate::artifact::resolve::REGISTRY_UNRESOLVED;
+use crate::artifact::{ReferenceError, RegistryMap};
+use crate::fault::{Fault, chain};
 
 /// Longest part of an environment's id, in characters.
 const PART_MAX: usize = 128;
@@ -100,4 +103,28 @@ pub struct Environment {
     /// What the operator says: `registries`, `provided`, `lambdaRoleArn`, ...
     #[serde(default)]
     pub parameters: Params,
+}
+
+impl Environment {
+    /// `parameters.registries`: which registry each provider's artifacts are in.
+    ///
+    /// # Errors
+    /// Where it is no map of texts, or one of them is no `host[/prefix]`.
+    pub fn registries(&self) -> Result<RegistryMap, Fault> {
+        let mut map = RegistryMap::default();
+        for (provider, registry) in self.parameters.text_map("registries")? {
+            let prefix = registry.parse().map_err(|error: ReferenceError| {
+                let provider = provider.escape_debug();
+                Fault::blocked(
+                    REGISTRY_UNRESOLVED,
+                    "a registry of the environment cannot be read",
+                )
+                .at(format!("environment.parameters.registries.{provider}"))
+                .because(chain(&error))
+                .next("write it as host or host/prefix")
+            })?;
+            map.insert(&provider, prefix);
+        }
+        Ok(map)
+    }
 }
