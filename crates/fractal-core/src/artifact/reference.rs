@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::digest::{Digest, DigestError};
 
 mod grammar;
+pub(crate) use grammar::without_userinfo;
 pub use grammar::{RegistryHost, Repository, Tag};
 
 /// What a component or a person names as an artifact.

@@ -15,6 +15,7 @@ use crate::fault::{Fault, Reason, chain};
 use crate::json;
 
 mod aliases;
+mod userinfo;
 
 /// A live system's body is malformed.
 pub const LIVE_SYSTEM_INVALID: Reason = Reason::new("LiveSystemInvalid");
@@ -146,7 +147,8 @@ fn environment(root: &Map<String, Value>) -> Result<Environment, WireError> {
         .ok_or_else(|| field("$.environment.id", "an object {type, ownerId, shortName}"))?;
     object(id, "$.environment.id")?;
     let id = serde_json::from_value(id.clone()).map_err(WireError::Environment)?;
-    let parameters = optional_object(environment, "parameters", "$.environment")?;
+    let mut parameters = optional_object(environment, "parameters", "$.environment")?;
+    userinfo::hide_in_environment(&mut parameters);
     Ok(Environment { id, parameters })
 }
 
@@ -280,6 +282,7 @@ impl Draft<'_> {
         let mut blueprint = blueprint.cloned().unwrap_or_default();
         fold(&mut blueprint)?;
         merge(parameters.as_map_mut(), blueprint);
+        userinfo::hide_in_component(&mut parameters);
         Ok(parameters)
     }
 

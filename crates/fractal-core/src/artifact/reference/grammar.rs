@@ -78,6 +78,26 @@ fn is_host(segment: &str) -> bool {
     segment.contains(['.', ':']) || segment == "localhost"
 }
 
+/// Where `user:password@` ends: a path follows it, and a digest is none. A password may hold slashes and `@` itself.
+fn userinfo_end(text: &str) -> Option<usize> {
+    let first = text.find('/')?;
+    let last = text.get(first..)?.rfind('/').map_or(first, |at| first + at);
+    let at = text.get(..last)?.rfind('@')?;
+    let is_digest = |rest: &str| rest.starts_with("sha256:") || rest.starts_with("sha512:");
+    let after = text.get(at + 1..)?;
+    (at < first || !is_digest(after)).then_some(at + 1)
+}
+
+/// The text with `***` in the place of what stands before an `@` that ends user information; `None` where there is none.
+///
+/// Nothing else is looked at: what is left is as good or bad a reference as it was.
+pub(crate) fn without_userinfo(text: &str) -> Option<String> {
+    let start = text.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = text.split_at_checked(start)?;
+    let end = userinfo_end(rest)?;
+    Some(format!("{scheme}***@{}", rest.get(end..)?))
+}
+
 fn strip_scheme(text: &str) -> Result<&str, ReferenceError> {
     match text.split_once("://") {
         Some(("oci", rest)) => Ok(rest),
@@ -135,13 +155,10 @@ impl<'a> Cursor<'a> {
             })
     }
 
-    /// `user:password@host/...`: an `@` before the first slash can be nothing else.
     fn refuse_userinfo(&self) -> Result<(), ReferenceError> {
-        let head = self.rest.split('/').next().unwrap_or_default();
-        if self.rest.contains('/') && head.contains('@') {
-            Err(ReferenceError::Userinfo)
-        } else {
-            Ok(())
+        match userinfo_end(self.rest) {
+            Some(_) => Err(ReferenceError::Userinfo),
+            None => Ok(()),
         }
     }
 

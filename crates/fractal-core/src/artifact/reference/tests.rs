@@ -160,7 +160,27 @@ fn r06_control_characters_escapes_and_homoglyphs_are_refused_and_echoed_escaped(
 
 #[test]
 fn r10_credentials_are_refused_and_not_repeated() {
-    let error = parse("user:hunter2@h.io/repo").unwrap_err();
-    assert_eq!(error, ReferenceError::Userinfo);
-    assert!(!error.to_string().contains("hunter2"));
+    for (text, hidden) in [
+        ("user:hunter2@h.io/repo", "***@h.io/repo"),
+        ("oci://user:hunter2@h.io/repo:1", "oci://***@h.io/repo:1"),
+        ("user:hunter2/x@h.io/repo", "***@h.io/repo"),
+        ("user:hunter2@x@h.io/a/b", "***@h.io/a/b"),
+        ("hunter2@h.io/repo@sha256:00", "***@h.io/repo@sha256:00"),
+    ] {
+        let error = parse(text).unwrap_err();
+        assert_eq!(error, ReferenceError::Userinfo, "{text}");
+        assert!(!error.to_string().contains("hunter2"));
+        assert_eq!(without_userinfo(text).as_deref(), Some(hidden));
+        assert_eq!(parse(hidden), Err(ReferenceError::Userinfo), "{hidden}");
+    }
+    let digest = Digest::sha256(b"x");
+    for text in [
+        "h.io/repo:1",
+        "repo",
+        "",
+        "https://",
+        &format!("h.io/a/b@{digest}"),
+    ] {
+        assert_eq!(without_userinfo(text), None, "{text}");
+    }
 }
