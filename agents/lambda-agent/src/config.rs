@@ -30,12 +30,22 @@ impl Config {
     /// Whether a component may name this role.
     #[must_use]
     pub fn allows_role(&self, arn: &str) -> bool {
-        let own = arn
-            .split(':')
-            .nth(4)
-            .is_some_and(|account| account == self.account);
-        own && (self.allowed_roles.is_empty()
-            || self.allowed_roles.iter().any(|pattern| fits(pattern, arn)))
+        self.is_own_role(arn)
+            && (self.allowed_roles.is_empty()
+                || self.allowed_roles.iter().any(|pattern| fits(pattern, arn)))
+    }
+
+    /// `arn:PARTITION:iam::ACCOUNT:role/PATH/NAME` of the agent's own account; a user or an assumed role is none.
+    fn is_own_role(&self, arn: &str) -> bool {
+        let parts: Vec<_> = arn.splitn(6, ':').collect();
+        let [scheme, partition, service, region, account, resource] = parts.as_slice() else {
+            return false;
+        };
+        let iam = *scheme == "arn" && partition.starts_with("aws") && *service == "iam";
+        let named = resource
+            .strip_prefix("role/")
+            .is_some_and(|name| !name.is_empty());
+        iam && region.is_empty() && *account == self.account && named
     }
 }
 
@@ -78,6 +88,11 @@ mod tests {
         };
         check(&[], "arn:aws:iam::123456789012:role/any", true);
         check(&[], "arn:aws:iam::999999999999:role/any", false);
+        check(&[], "arn:aws-cn:iam::123456789012:role/path/any", true);
+        check(&[], "arn:aws:iam::123456789012:user/any", false);
+        check(&[], "arn:aws:iam::123456789012:role/", false);
+        check(&[], "arn:aws:sts::123456789012:assumed-role/any/x", false);
+        check(&[], "x:x:x:x:123456789012", false);
         check(
             &["arn:aws:iam::*:role/fn-*"],
             "arn:aws:iam::123456789012:role/fn-orders",
