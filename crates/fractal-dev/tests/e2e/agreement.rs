@@ -155,6 +155,7 @@ async fn g25_registries_that_differ_release_nothing_until_they_agree() {
         (fault.class.as_str(), fault.reason.as_str()),
         ("Blocked", "CrossRegistry")
     );
+    assert_eq!(fault.place, Some(format!("{ECR}/{COORDINATE}")));
     let why = fault.why.unwrap();
     for said in [
         second.as_str(),
