@@ -80,7 +80,7 @@ impl Server {
         self.setup
     }
 
-    /// Where it listens, `127.0.0.1:PORT`.
+    /// Where it listens, `127.0.0.1:PORT`, or `localhost:PORT` where it takes tokens.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host

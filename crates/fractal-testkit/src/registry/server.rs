@@ -1,5 +1,6 @@
 //! Starting a registry: its settings, and where it says it listens.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use serde_json::{Value, json};
 
 use super::error::ServerError;
-use super::tokens::TokenService;
+use super::tokens::{LOCALHOST, TokenService};
 use super::{Server, Setup, USER};
 use crate::cluster::error::ClusterError;
 use crate::cluster::process::Processes;
@@ -39,12 +40,21 @@ pub(super) async fn start(setup: Setup) -> Result<Server, ServerError> {
     };
     Ok(Server {
         setup,
-        host,
+        host: named(setup, host),
         authority,
         tokens,
         _processes: processes,
         folder,
     })
+}
+
+/// By name where the token service is another port of this machine: crane follows a realm to no address of a loopback, oras-go to such a
+/// name only where the registry has it too.
+fn named(setup: Setup, address: SocketAddr) -> String {
+    match setup {
+        Setup::Bearer => format!("{LOCALHOST}:{}", address.port()),
+        _ => address.to_string(),
+    }
 }
 
 /// Starts the program and reads from its log where it listens.
@@ -53,7 +63,7 @@ async fn run(
     folder: &Path,
     program: &'static str,
     arguments: &[String],
-) -> Result<String, ServerError> {
+) -> Result<SocketAddr, ServerError> {
     // Nobody collects traces here; unasked, the reference registry looks for somebody.
     processes.start_with(program, arguments, &[("OTEL_TRACES_EXPORTER", "none")])?;
     let log = folder.join(format!("{program}.log"));
@@ -71,7 +81,7 @@ async fn run(
 }
 
 /// From a line of either program: one writes JSON, the other plain text. The line may not be whole yet.
-fn listens(line: &str) -> Option<String> {
+fn listens(line: &str) -> Option<SocketAddr> {
     let address = match serde_json::from_str::<Value>(line) {
         Ok(entry) => entry
             .get("msg")?
@@ -81,8 +91,7 @@ fn listens(line: &str) -> Option<String> {
         Err(_) => line.strip_prefix(LISTENING)?.to_owned(),
     };
     let address = address.split(',').next()?.trim();
-    let address: std::net::SocketAddr = address.parse().ok()?;
-    Some(address.to_string())
+    address.parse().ok()
 }
 
 /// Writes the reference registry's settings.
@@ -147,7 +156,7 @@ mod tests {
     #[test]
     fn both_programs_say_where_they_listen() {
         let json = r#"{"level":"info","msg":"listening on 127.0.0.1:5000, tls","version":"v3"}"#;
-        let expected = Some("127.0.0.1:5000".to_owned());
+        let expected = Some(SocketAddr::from(([127, 0, 0, 1], 5000)));
         assert_eq!(listens(json), expected);
         assert_eq!(listens("listening on 127.0.0.1:5000"), expected);
         for other in [r#"{"msg":"listening on 127.0.0.1:50"#, "listening on", "{}"] {

@@ -18,6 +18,8 @@ use tokio::task::AbortHandle;
 use super::error::ServerError;
 use super::{PASSWORD, READER, USER};
 
+/// What the service and its registry call this machine.
+pub(super) const LOCALHOST: &str = "localhost";
 const ISSUER: &str = "token service of the test";
 const SERVICE: &str = "registry of the test";
 /// The registry takes a token for so long after it ran out.
@@ -68,8 +70,7 @@ impl TokenService {
             }
         });
         Ok(Self {
-            // By name: crane takes no realm that names a loopback address.
-            realm: format!("http://localhost:{port}/token"),
+            realm: format!("http://{LOCALHOST}:{port}/token"),
             bundle,
             state,
             task: task.abort_handle(),
