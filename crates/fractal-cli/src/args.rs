@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::approve::ApproveArgs;
+use crate::check::CheckArgs;
 use crate::down::DownArgs;
 use crate::inspect::InspectArgs;
 use crate::manifests::ManifestsArgs;
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     Publish(PublishArgs),
     /// Says what an artifact is, how that is known, and where it can run
     Inspect(InspectArgs),
+    /// Says whether an artifact can run where it is to run, and what to do where it cannot
+    Check(Box<CheckArgs>),
     /// Says whether all registries of a live system have the same artifact, and whether that is what runs
     Verify(VerifyArgs),
     /// Publishes, renders, compares and checks bundles of Kubernetes manifests

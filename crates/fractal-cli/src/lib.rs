@@ -6,6 +6,7 @@
 mod approve;
 mod args;
 mod artifact;
+mod check;
 mod component;
 mod control;
 mod document;
@@ -65,6 +66,7 @@ async fn dispatch(terminal: &Terminal, command: Command) -> Result<Exit, CliErro
     match command {
         Command::Publish(args) => publish::run(terminal, args).await,
         Command::Inspect(args) => inspect::run(terminal, args).await,
+        Command::Check(args) => check::run(terminal, *args).await,
         Command::Manifests(args) => manifests::run(terminal, args).await,
         Command::Verify(args) => verify::run(terminal, args).await,
         Command::Up(args) => up::run(terminal, args).await,

@@ -3,7 +3,11 @@
 //! What a bundle means is `fractal-artifact`'s, so that what is printed here is what the agent makes of it.
 //! No cluster is asked here: what is there already is known to the agent alone, and asked of it through the queue.
 
+use fractal_artifact::manifests::Finding;
+use fractal_core::artifact::Digest;
+
 use crate::error::CliError;
+use crate::registry::RegistryArgs;
 use crate::terminal::Terminal;
 use fractal_core::Exit;
 
@@ -52,4 +56,32 @@ pub(crate) async fn run(terminal: &Terminal, args: ManifestsArgs) -> Result<Exit
         Command::Diff(args) => diff::run(terminal, args).await,
         Command::Lint(args) => lint::run(terminal, args).await,
     }
+}
+
+/// A bundle as its check sees it.
+pub(crate) struct Linted {
+    /// Of one that was published.
+    pub(crate) digest: Option<Digest>,
+    /// The components that it has manifests for.
+    pub(crate) components: usize,
+    /// What was found; places are as editors look for them.
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// Reads the bundle that `subject` names and checks all of it, as `manifests lint` does.
+pub(crate) async fn linted(subject: &str, registry: &RegistryArgs) -> Result<Linted, CliError> {
+    let bundle = bundle::Bundle::open(subject, registry).await?;
+    let checked = check::Check::of(&bundle, None).run();
+    let placed = |found: check::Found| {
+        let mut finding = found.finding;
+        if bundle.files.contains_key(finding.file.as_str()) {
+            finding.file.insert_str(0, &bundle.prefix);
+        }
+        finding
+    };
+    Ok(Linted {
+        components: checked.components.len(),
+        findings: checked.findings.into_iter().map(placed).collect(),
+        digest: bundle.digest,
+    })
 }

@@ -43,6 +43,8 @@ pub struct PlatformImage {
     pub os: String,
     /// CPU architecture in Go's words.
     pub architecture: String,
+    /// Architecture variant.
+    pub variant: Option<String>,
     /// Its layers, where they were read.
     pub layers: Vec<Descriptor>,
     /// What its config says, where it was read.
@@ -50,8 +52,13 @@ pub struct PlatformImage {
 }
 
 impl PlatformImage {
-    fn platform(&self) -> String {
-        format!("{}/{}", shown(&self.os), shown(&self.architecture))
+    /// Its platform, as `linux/arm64/v8`; control characters of hostile configs escaped.
+    #[must_use]
+    pub fn platform(&self) -> String {
+        let variant = self.variant.as_deref().map(shown);
+        let variant = variant.map(|variant| format!("/{variant}"));
+        let (os, architecture) = (shown(&self.os), shown(&self.architecture));
+        format!("{os}/{architecture}{}", variant.unwrap_or_default())
     }
 
     /// Bytes after unpacking at least: a compressed layer is taken for its compressed size.
@@ -64,6 +71,7 @@ impl PlatformImage {
 pub(super) fn check(image: &ImageSubject, target: Target, settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(plan(target, settings));
+    findings.extend(legacy(target));
     match chosen(image, target) {
         Ok((image, more)) => {
             findings.extend(more);
@@ -100,6 +108,19 @@ fn plan(target: Target, settings: &Settings) -> Option<Finding> {
             Some(Finding::note("azure-plan", what).said_by(SOURCE).fix(fix))
         }
     }
+}
+
+fn legacy(target: Target) -> Option<Finding> {
+    (target == Target::AwsAppRunner).then(|| {
+        Finding::note(
+            "legacy-service",
+            "App Runner takes no new customers since 2026-04-30",
+        )
+        .said_by(
+            "https://docs.aws.amazon.com/apprunner/latest/dg/apprunner-availability-change.html",
+        )
+        .fix("choose AWS ECS for new services")
+    })
 }
 
 type Chosen<'a> = (&'a PlatformImage, Option<Finding>);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use fractal_core::artifact::WheelFacts;
 
 use super::finding::{Finding, listed, shown};
-use super::limits::DATABRICKS_FILE;
+use super::limits::{DATABRICKS_FILE, READ_MAX};
 use super::{Settings, Target};
 use crate::wheel::WheelName;
 use crate::zip::KeptFile;
@@ -36,7 +36,7 @@ pub(super) fn check(wheel: &WheelSubject, target: Target, settings: &Settings) -
         findings.extend(over.map(|finding| finding.fix("leave data out of the wheel")));
     }
     let Some(facts) = &wheel.facts else {
-        findings.push(not_read());
+        findings.push(not_read(wheel.size));
         return findings;
     };
     entry::check(wheel, facts, target, settings, &mut findings);
@@ -44,12 +44,15 @@ pub(super) fn check(wheel: &WheelSubject, target: Target, settings: &Settings) -
     findings
 }
 
-pub(super) fn not_read() -> Finding {
-    Finding::note(
-        "not-checked",
-        "not checked: what is in it, since it was not read",
-    )
-    .fix("run `fractal check`, or `fractal inspect --contents`")
+/// That the content of an artifact of so many bytes was not looked at.
+pub(super) fn not_read(size: u64) -> Finding {
+    let what = "not checked: what is in it, since it was not read";
+    if size > READ_MAX {
+        return Finding::warning("not-checked", what)
+            .because(format!("it has {size} bytes, at most {READ_MAX} are read"))
+            .fix("make it smaller");
+    }
+    Finding::note("not-checked", what).fix("run `fractal check`, or `fractal inspect --contents`")
 }
 
 /// What a wheel with binary modules is bound to.

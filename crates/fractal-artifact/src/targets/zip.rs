@@ -104,7 +104,7 @@ pub(super) fn check(zip: &ZipSubject, target: Target, settings: &Settings) -> Ve
     let mut findings = Vec::new();
     sizes(zip, target, settings, &mut findings);
     let Some(contents) = &zip.contents else {
-        findings.push(not_read());
+        findings.push(not_read(zip.size));
         return findings;
     };
     match target {

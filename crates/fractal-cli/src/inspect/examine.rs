@@ -1,149 +1,178 @@
-//! Putting a report together: from a parcel that could be published, or from an artifact where it lies.
+//! What is known of an artifact: first from its manifests, and on request from its bytes, as far as the rules look into them.
 
-use fractal_artifact::{CONFIG_MAX, ZipScanner, image_config};
-use fractal_core::Fault;
-use fractal_core::artifact::{ArtifactKind, Descriptor, ImageManifest, Manifest};
+use std::collections::BTreeMap;
 
-use super::report::{Contents, Image, Layer, Report};
-use super::targets::{Traits, verdicts};
+use fractal_artifact::targets::{
+    Finding, READ_MAX, Settings, Subject, WheelSubject, ZipSubject, bundle_finding,
+};
+use fractal_core::artifact::{ArtifactKind, Descriptor, Digest};
+
+use super::evidence::{self, Evidence};
+use super::opened::Opened;
+use super::report::Image;
+use super::{contents, images};
 use crate::artifact::{Artifact, Reading};
 use crate::error::CliError;
 use crate::publish::Parcel;
 
-/// What publishing this file would make.
-pub(super) async fn parcel(parcel: &Parcel) -> Result<Report, CliError> {
-    if let Some(source) = parcel.source() {
-        let artifact = Artifact::look(source).await?;
-        return self::artifact(parcel.name(), &artifact, true).await;
-    }
-    let layer = parcel.facts().map(|facts| Layer::from(&facts.layer));
-    let traits = Traits {
-        kinds: vec![parcel.kind()],
-        size: layer.as_ref().map_or(0, |layer| layer.size),
-        unpacked: parcel.facts().map(|facts| facts.unpacked),
-        ..Traits::default()
-    };
-    Ok(Report {
-        subject: parcel.name().to_owned(),
-        digest: parcel.digest().clone(),
-        media_type: parcel.media_type().to_owned(),
-        kind: Some(parcel.kind()),
-        because: format!(
-            "that is what `fractal publish {}` makes of it",
-            parcel.name()
-        ),
-        size: traits.size,
-        layers: layer.into_iter().collect(),
-        images: Vec::new(),
-        contents: parcel.facts().map(|facts| Contents {
-            files: facts.names.len(),
-            unpacked: facts.unpacked,
-        }),
-        targets: verdicts(&traits),
-    })
+/// What is known so far.
+pub(crate) struct Examined {
+    /// The manifest's digest; none of a bundle's folder or a broken file.
+    pub(crate) digest: Option<Digest>,
+    pub(crate) media_type: Option<String>,
+    /// What it can be read as; two where `packageType` decides.
+    pub(crate) kinds: Vec<ArtifactKind>,
+    /// Why we think so.
+    pub(crate) because: String,
+    pub(super) evidence: Vec<Evidence>,
+    pub(super) layers: Vec<Descriptor>,
+    pub(super) images: Vec<Image>,
+    /// Where it is from, as its publisher says.
+    pub(super) annotations: BTreeMap<String, String>,
+    /// One for each kind.
+    pub(crate) subjects: Vec<Subject>,
 }
 
-/// What an artifact is; `deep` reads the layer of a zip or wheel too.
-pub(super) async fn artifact(
-    subject: &str,
-    artifact: &Artifact,
-    deep: bool,
-) -> Result<Report, CliError> {
-    let (kinds, because) = match &artifact.reading {
-        Reading::One(kind, why) => (vec![*kind], why.clone()),
-        Reading::Either(why) => (
-            vec![ArtifactKind::Container, ArtifactKind::FunctionZip],
-            why.clone(),
-        ),
-        Reading::Unknown(why) => (Vec::new(), why.clone()),
-    };
-    let layers = artifact
-        .image
-        .as_ref()
-        .map_or(&[][..], |image| &image.layers);
-    let images = images(artifact, &kinds).await?;
-    let contents = match (kinds.as_slice(), layers) {
-        ([ArtifactKind::FunctionZip | ArtifactKind::PythonWheel], [layer]) if deep => {
-            Some(contents(artifact, layer).await?)
-        }
-        _ => None,
-    };
-    let size = layers
-        .iter()
-        .map(|layer| layer.size)
-        .fold(0, u64::saturating_add);
-    let traits = Traits {
-        platforms: images.iter().map(|image| image.platform.clone()).collect(),
-        size,
-        unpacked: contents.as_ref().map(|contents| contents.unpacked),
-        kinds,
-    };
-    Ok(Report {
-        subject: subject.to_owned(),
-        digest: artifact.root.digest.clone(),
-        media_type: artifact.root.media_type.clone(),
-        kind: match traits.kinds.as_slice() {
-            [kind] => Some(*kind),
-            _ => None,
-        },
-        because,
-        size,
-        layers: layers.iter().map(Layer::from).collect(),
-        images,
-        contents,
-        targets: verdicts(&traits),
-    })
-}
-
-async fn images(artifact: &Artifact, kinds: &[ArtifactKind]) -> Result<Vec<Image>, CliError> {
-    match (&artifact.root.manifest, &artifact.image) {
-        (Manifest::Index(index), _) => Ok(index
-            .runnable()
-            .map(|(entry, platform)| Image {
-                platform: platform.to_string(),
-                digest: entry.digest.clone(),
-            })
-            .collect()),
-        (Manifest::Image(_), Some(image)) if kinds.contains(&ArtifactKind::Container) => {
-            let platform = platform(artifact, image).await?;
-            let digest = artifact.root.digest.clone();
-            Ok(vec![Image { platform, digest }])
-        }
-        _ => Ok(Vec::new()),
-    }
-}
-
-/// An image says its platform in its config.
-async fn platform(artifact: &Artifact, image: &ImageManifest) -> Result<String, CliError> {
-    let bytes = artifact
-        .source
-        .small(&image.config, CONFIG_MAX as u64)
-        .await?;
-    let config =
-        image_config(&bytes).map_err(|error| Fault::from(error).at(&image.config.digest))?;
-    let variant = config.variant.map(|variant| format!("/{variant}"));
-    Ok(format!(
-        "{}/{}{}",
-        config.os,
-        config.architecture,
-        variant.unwrap_or_default()
-    ))
-}
-
-async fn contents(artifact: &Artifact, layer: &Descriptor) -> Result<Contents, CliError> {
-    let mut scanner = ZipScanner::new();
-    let mut blob = artifact.source.blob(layer).await?;
-    while let Some(piece) = blob.next().await.transpose()? {
-        scanner.push(&piece);
-        if scanner.has_failed() {
-            break;
+impl Examined {
+    /// Reads manifests and image configs, and no layer.
+    pub(crate) async fn of(opened: &Opened, subject: &str) -> Result<Self, CliError> {
+        match opened {
+            Opened::File(parcel, _) => Ok(Self::of_file(parcel)),
+            Opened::Broken(kind, fault) => Ok(Self {
+                because: format!("its name says {kind}"),
+                subjects: vec![Subject::Refused(*kind, fault.clone())],
+                evidence: vec![evidence::name(subject)],
+                ..Self::nothing(vec![*kind])
+            }),
+            Opened::Artifact(artifact, _) => Self::of_artifact(artifact).await,
+            Opened::Bundle(linted) => {
+                let found: Vec<Finding> = linted.findings.iter().map(bundle_finding).collect();
+                Ok(Self {
+                    digest: linted.digest.clone(),
+                    because: format!(
+                        "it has .fractal with the manifests of {} components",
+                        linted.components
+                    ),
+                    subjects: vec![Subject::Bundle(found)],
+                    ..Self::nothing(vec![ArtifactKind::Manifests])
+                })
+            }
         }
     }
-    let directory = scanner
-        .finish(layer.size)
-        .map_err(|error| Fault::from(error).at(&layer.digest))?;
-    Ok(Contents {
-        files: directory.files().len(),
-        unpacked: directory.unpacked(),
-    })
+
+    const fn nothing(kinds: Vec<ArtifactKind>) -> Self {
+        Self {
+            digest: None,
+            media_type: None,
+            kinds,
+            because: String::new(),
+            evidence: Vec::new(),
+            layers: Vec::new(),
+            images: Vec::new(),
+            annotations: BTreeMap::new(),
+            subjects: Vec::new(),
+        }
+    }
+
+    /// What publishing this file would make.
+    fn of_file(parcel: &Parcel) -> Self {
+        let layers: Vec<Descriptor> = parcel
+            .facts()
+            .map(|it| it.layer.clone())
+            .into_iter()
+            .collect();
+        let kind = parcel.kind();
+        Self {
+            digest: Some(parcel.digest().clone()),
+            media_type: Some(parcel.media_type().to_owned()),
+            because: format!(
+                "that is what `fractal publish {}` makes of it",
+                parcel.name()
+            ),
+            evidence: vec![evidence::name(parcel.name()), evidence::magic()],
+            subjects: unread(kind, &layers).into_iter().collect(),
+            layers,
+            ..Self::nothing(vec![kind])
+        }
+    }
+
+    async fn of_artifact(artifact: &Artifact) -> Result<Self, CliError> {
+        let (kinds, because) = match &artifact.reading {
+            Reading::One(kind, why) => (vec![*kind], why.clone()),
+            Reading::Either(why) => (
+                vec![ArtifactKind::Container, ArtifactKind::FunctionZip],
+                why.clone(),
+            ),
+            Reading::Unknown(why) => (Vec::new(), why.clone()),
+        };
+        let layers = artifact.image.as_ref();
+        let layers = layers.map_or_else(Vec::new, |image| image.layers.clone());
+        let mut subjects = Vec::new();
+        let mut listed = Vec::new();
+        let mut annotations = evidence::annotations(artifact);
+        for kind in &kinds {
+            if *kind == ArtifactKind::Container {
+                let image = images::subject(artifact).await?;
+                listed = images::listed(&image);
+                evidence::labels(&image, &mut annotations);
+                subjects.push(Subject::Image(image));
+            } else {
+                subjects.extend(unread(*kind, &layers));
+            }
+        }
+        Ok(Self {
+            digest: Some(artifact.root.digest.clone()),
+            media_type: Some(artifact.root.media_type.clone()),
+            evidence: evidence::of(artifact, &because),
+            because,
+            layers,
+            images: listed,
+            annotations,
+            subjects,
+            ..Self::nothing(kinds)
+        })
+    }
+
+    /// Reads the layer of a zip or wheel too, verified, unless it is larger than any target takes.
+    pub(crate) async fn read(
+        &mut self,
+        opened: &Opened,
+        settings: &Settings,
+    ) -> Result<(), CliError> {
+        let [layer] = self.layers.as_slice() else {
+            return Ok(());
+        };
+        if layer.size > READ_MAX {
+            return Ok(());
+        }
+        for subject in &mut self.subjects {
+            if matches!(subject, Subject::Zip(_) | Subject::Wheel(_)) {
+                *subject = contents::read(opened, subject.kind(), layer, settings).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Compressed bytes of the layers; of an index, those of its first image.
+    pub(super) fn size(&self) -> u64 {
+        let sizes = self.layers.iter().map(|layer| layer.size);
+        sizes.fold(0, u64::saturating_add)
+    }
+}
+
+/// A zip or wheel of which only the manifest was read.
+fn unread(kind: ArtifactKind, layers: &[Descriptor]) -> Option<Subject> {
+    let size = layers.first().map_or(0, |layer| layer.size);
+    match kind {
+        ArtifactKind::FunctionZip => Some(Subject::Zip(ZipSubject {
+            size,
+            contents: None,
+        })),
+        ArtifactKind::PythonWheel => Some(Subject::Wheel(WheelSubject {
+            size,
+            facts: None,
+            files: BTreeMap::new(),
+        })),
+        ArtifactKind::Container | ArtifactKind::Manifests => None,
+    }
 }

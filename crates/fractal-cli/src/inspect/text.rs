@@ -2,70 +2,98 @@
 
 use fractal_core::artifact::ArtifactKind;
 
-use super::report::Report;
+use super::report::{Layer, Report};
 use crate::table::{Cell, Table};
 use crate::terminal::{Paint, Tone, plain};
 
 pub(super) fn report(report: &Report, paint: Paint) -> Vec<String> {
     let kind = report.kind.map_or("no single kind", ArtifactKind::as_str);
     let subject = paint.tone(Tone::Strong, &plain(&report.subject));
-    let whose = match report.images.as_slice() {
-        [first, _, ..] => format!(" for {}", plain(&first.platform)),
-        _ => String::new(),
-    };
     let mut lines = vec![
         format!("{subject}  {kind}"),
         format!("  because    {}", plain(&report.because)),
-        format!("  digest     {}", report.digest),
-        format!("  manifest   {}", plain(&report.media_type)),
-        format!("  size       {}{whose}", bytes(report.size)),
     ];
-    if let Some(contents) = &report.contents {
-        lines.push(format!(
-            "  contents   {} {}, {} unpacked",
-            contents.files,
-            if contents.files == 1 { "file" } else { "files" },
-            bytes(contents.unpacked)
-        ));
-    }
-    for image in &report.images {
-        lines.push(format!(
-            "  image      {}  {}",
-            image.digest,
-            plain(&image.platform)
-        ));
-    }
-    for layer in &report.layers {
-        let title = layer
-            .title
-            .as_deref()
-            .map(|title| format!("  {}", plain(title)));
-        let title = title.unwrap_or_default();
-        let media_type = plain(&layer.media_type);
-        lines.push(format!(
-            "  layer      {}  {}  {media_type}{title}",
-            layer.digest,
-            bytes(layer.size)
-        ));
-    }
+    lines.extend(report.evidence.iter().map(|it| {
+        let value = plain(&it.value);
+        let decided = if it.decided { ", which decides" } else { "" };
+        format!(
+            "  evidence   {}  {value}  says {}{decided}",
+            it.field, it.says
+        )
+    }));
+    let digest = report.digest.iter();
+    lines.extend(digest.map(|digest| format!("  digest     {digest}")));
+    let manifest = report.media_type.iter();
+    lines.extend(manifest.map(|it| format!("  manifest   {}", plain(it))));
+    lines.extend(facts(report));
     lines.push(String::new());
     lines.extend(targets(report).lines(paint));
     lines
 }
 
+/// Sizes, what is in it, where it is from.
+fn facts(report: &Report) -> Vec<String> {
+    let whose = match report.images.as_slice() {
+        [first, _, ..] => format!(" for {}", plain(&first.platform)),
+        _ => String::new(),
+    };
+    let mut lines = Vec::new();
+    if !report.layers.is_empty() {
+        lines.push(format!("  size       {}{whose}", bytes(report.size)));
+    }
+    if let Some(contents) = &report.contents {
+        let word = if contents.files == 1 { "file" } else { "files" };
+        let unpacked = contents.unpacked;
+        let unpacked = unpacked.map(|unpacked| format!(", {} unpacked", bytes(unpacked)));
+        let unpacked = unpacked.unwrap_or_default();
+        lines.push(format!("  contents   {} {word}{unpacked}", contents.files));
+    }
+    if let Some(wheel) = &report.wheel {
+        lines.push(format!(
+            "  wheel      {} {}",
+            plain(&wheel.name),
+            plain(&wheel.version)
+        ));
+        let entries = wheel.entry_points.iter();
+        lines.extend(
+            entries
+                .map(|(name, object)| format!("  entry      {} = {}", plain(name), plain(object))),
+        );
+    }
+    let annotations = report.annotations.iter();
+    lines.extend(annotations.map(|(key, value)| {
+        let value: String = value.chars().take(200).collect();
+        format!("  {key:<9}  {}", plain(&value))
+    }));
+    lines.extend(report.images.iter().map(|image| {
+        let platform = plain(&image.platform);
+        format!("  image      {}  {platform}", image.digest)
+    }));
+    lines.extend(report.layers.iter().map(layer));
+    lines
+}
+
+fn layer(layer: &Layer) -> String {
+    let title = layer.title.as_deref();
+    let title = title.map(|title| format!("  {}", plain(title)));
+    format!(
+        "  layer      {}  {}  {}{}",
+        layer.digest,
+        bytes(layer.size),
+        plain(&layer.media_type),
+        title.unwrap_or_default()
+    )
+}
+
 fn targets(report: &Report) -> Table {
     let mut table = Table::new(&["TARGET", "RUNS", "NOTE"]);
     for target in &report.targets {
-        let runs = if target.runs {
+        let runs = if target.verdict.runs {
             Cell::toned(Tone::Good, "yes")
         } else {
             Cell::toned(Tone::Bad, "no")
         };
-        table.row(vec![
-            Cell::new(target.target),
-            runs,
-            Cell::new(&target.note),
-        ]);
+        table.row(vec![Cell::new(target.title), runs, Cell::new(&target.note)]);
     }
     table
 }
