@@ -54,7 +54,7 @@ pub(crate) fn standing(object: &Value) -> Standing {
         ("apps", "Deployment") => deployment(&status),
         ("apps", "StatefulSet") => stateful_set(&status),
         ("apps", "DaemonSet") => daemon_set(&status),
-        ("apps", "ReplicaSet") => counted(&status, "spec", "ReplicaSet"),
+        ("apps", "ReplicaSet") => counted(&status, "ReplicaSet"),
         ("batch", "Job") => job(&status),
         ("", "Pod") => pod(&status),
         ("", "PersistentVolumeClaim") => phase(&status, "Bound", "the volume claim is not bound"),
@@ -239,7 +239,7 @@ fn daemon_set(status: &Status<'_>) -> Standing {
     }
 }
 
-fn counted(status: &Status<'_>, _: &str, kind: &str) -> Standing {
+fn counted(status: &Status<'_>, kind: &str) -> Standing {
     let wanted = status.spec("replicas").unwrap_or(1);
     let available = status.count("availableReplicas");
     if available < wanted {
