@@ -75,15 +75,24 @@ impl HelperName {
         search: Option<&OsStr>,
         host: &RegistryHost,
     ) -> Result<Credential, Fault> {
+        self.within(TIME_MAX, search, host).await
+    }
+
+    async fn within(
+        &self,
+        limit: Duration,
+        search: Option<&OsStr>,
+        host: &RegistryHost,
+    ) -> Result<Credential, Fault> {
         let program = search.and_then(|search| found(search, &self.to_string()));
         let program = program.ok_or_else(|| {
             self.fault(host, "is not on PATH")
                 .next("install it beside this program, or take it out of the Docker configuration")
         })?;
         let asking = self.ask(&program, host);
-        let answered = tokio::time::timeout(TIME_MAX, asking).await;
+        let answered = tokio::time::timeout(limit, asking).await;
         answered.map_err(|_| {
-            self.fault(host, "does not end within 30 seconds")
+            self.fault(host, &format!("does not end within {limit:?}"))
                 .next("run it by hand, and see what it waits for")
         })?
     }
@@ -225,6 +234,39 @@ mod tests {
             long.as_str(),
         ] {
             assert!(bad.parse::<HelperName>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_helper_that_does_not_end_is_killed_after_its_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let (program, pid) = (
+            folder.path().join("docker-credential-slow"),
+            folder.path().join("pid"),
+        );
+        // Another process writes it: what this one's children hold open cannot be run.
+        let script =
+            r#"printf '#!/bin/sh\necho $$ > "%s"\nexec sleep 600\n' "$1" > "$0" && chmod 700 "$0""#;
+        let written = std::process::Command::new("/bin/sh")
+            .args(["-c", script])
+            .args([&program, &pid])
+            .status();
+        assert!(written.unwrap().success());
+        let name: HelperName = "slow".parse().unwrap();
+        let (search, host) = (folder.path().as_os_str(), "r.example".parse().unwrap());
+        let limit = Duration::from_secs(1);
+        let fault = name.within(limit, Some(search), &host).await.unwrap_err();
+        assert_eq!(
+            fault.what,
+            "the credential helper docker-credential-slow does not end within 1s"
+        );
+        let pid = std::fs::read_to_string(&pid).unwrap();
+        let stat = format!("/proc/{}/stat", pid.trim());
+        let began = std::time::Instant::now();
+        let alive = || std::fs::read_to_string(&stat).is_ok_and(|state| !state.contains(") Z "));
+        while alive() {
+            assert!(began.elapsed() < TIME_MAX, "it is still there");
+            tokio::task::yield_now().await;
         }
     }
 }

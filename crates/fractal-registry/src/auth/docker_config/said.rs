@@ -7,18 +7,23 @@ const SHOWN_MAX: usize = 300;
 /// Shortest word taken for a secret for its looks, in characters: tokens are longer, words of a language shorter.
 const SECRET_MIN: usize = 20;
 
-/// The start of `text`. Long words of letters and digits go, and what follows `password=`, `token:`, `Bearer` and the like.
+/// The start of `text`. Long words of letters and digits go, URLs with user information, and what follows `password=`, `token:`,
+/// `Bearer` and the like.
 pub(super) fn without_secrets(text: &str) -> String {
     let mut out = String::new();
     let mut hides_next = false;
-    for word in text.split_whitespace() {
-        if !out.is_empty() {
-            out.push(' ');
-        }
+    let ends = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '&');
+    for part in text.split_inclusive(ends) {
+        let word = part.trim_end_matches(ends);
         let (name, value) = word
             .find(['=', ':'])
             .map_or(("", word), |at| word.split_at(at + 1));
         let named = is_name(name);
+        let end = part.get(word.len()..).unwrap_or_default().trim();
+        if word.is_empty() {
+            out.push_str(end);
+            continue;
+        }
         if hides_next || (named && !value.is_empty()) || looks_secret(word) {
             out.push_str(if named { name } else { "" });
             out.push_str("<redacted>");
@@ -31,8 +36,14 @@ pub(super) fn without_secrets(text: &str) -> String {
             word.to_ascii_lowercase().as_str(),
             "bearer" | "basic" | "=" | ":"
         );
+        out.push_str(end);
+        out.push_str(if part.ends_with(char::is_whitespace) {
+            " "
+        } else {
+            ""
+        });
     }
-    shown(&out, SHOWN_MAX)
+    shown(out.trim_end(), SHOWN_MAX)
 }
 
 fn is_name(name: &str) -> bool {
@@ -55,6 +66,9 @@ fn is_name(name: &str) -> bool {
 
 /// Letters and digits without the marks of a path, an address or a sentence.
 fn looks_secret(word: &str) -> bool {
+    if word.contains("://") && word.contains('@') {
+        return true;
+    }
     let parts = word.split([
         '"', '\'', '=', ':', ',', ';', '(', ')', '@', '{', '}', '<', '>', '&', '?',
     ]);
@@ -90,7 +104,7 @@ mod tests {
         );
         check(
             "{\"Secret\":\"canary\",\"Username\":\"u\"}",
-            "{\"Secret\":<redacted>",
+            "{\"Secret\":<redacted>,\"Username\":\"u\"}",
         );
         check(
             "refused eyJhbGciOiJSUzI1NiIsInR5cCI6.x",
