@@ -18,6 +18,8 @@ mod oras;
 #[cfg(test)]
 mod ours;
 #[cfg(test)]
+mod referrers;
+#[cfg(test)]
 mod regctl;
 #[cfg(test)]
 mod samples;

@@ -25,6 +25,8 @@ const NO_PROXY: &str = "http://127.0.0.1:1";
 pub(crate) struct OciClient {
     pub(crate) inner: Inner,
     pub(crate) auth: RegistryAuth,
+    /// Does the registry say where it put what it took?
+    locates: bool,
 }
 
 impl Client for OciClient {
@@ -50,7 +52,12 @@ impl Client for OciClient {
         };
         let inner = Inner::try_from(config).unwrap();
         inner.store_auth_if_needed(server.host(), &auth).await;
-        Some(Self { inner, auth })
+        Some(Self {
+            inner,
+            auth,
+            // go-containerregistry's does not.
+            locates: server.setup() != Setup::Referrers,
+        })
     }
 
     async fn read(&self, at: &Reference) -> Content {
@@ -101,8 +108,7 @@ impl OciClient {
             } else {
                 let blob = content.parts[&child].clone();
                 match self.inner.push_blob(tagged, blob, &child).await {
-                    // go-containerregistry's registry takes a blob without saying where it put it.
-                    Err(OciDistributionError::RegistryNoLocationError) => {
+                    Err(OciDistributionError::RegistryNoLocationError) if !self.locates => {
                         assert!(self.inner.blob_exists(tagged, &child).await.unwrap());
                     }
                     pushed => drop(pushed.unwrap()),
@@ -112,9 +118,15 @@ impl OciClient {
         let document: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         let media_type = document["mediaType"].as_str().unwrap();
         let media_type = HeaderValue::from_str(media_type).unwrap();
-        let to = match root {
-            true => tagged.clone(),
-            false => tagged.clone_with_digest(digest.to_owned()),
+        let to = if root {
+            tagged.clone()
+        } else if self.locates {
+            tagged.clone_with_digest(digest.to_owned())
+        } else {
+            // Without the place, the crate panics over a manifest that has no tag.
+            let (host, repository) = (tagged.registry(), tagged.repository());
+            let tag = digest.replace(':', "-child-");
+            oci_client::Reference::with_tag(host.to_owned(), repository.to_owned(), tag)
         };
         let pushed = self.inner.push_manifest_raw(&to, bytes, media_type).await;
         pushed.unwrap();

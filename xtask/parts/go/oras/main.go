@@ -119,6 +119,8 @@ func repository(reference string, plainHTTP bool) (*remote.Repository, error) {
 	}
 	host, _, _ := strings.Cut(repo.Reference.Registry, ":")
 	repo.PlainHTTP = plainHTTP || host == "localhost"
+	// The index that a fallback tag had before stays behind: many registries refuse deletions.
+	repo.SkipReferrersGC = true
 	repo.Client = &auth.Client{
 		Client:     retry.DefaultClient,
 		Cache:      auth.NewCache(),

@@ -1,0 +1,201 @@
+//! What refers to an artifact, put by regctl and by oras, travels with `fractal copy`, and the others find it where it arrived: between
+//! registries that list referrers and ones where clients keep a tag for them, in every combination.
+
+use std::collections::BTreeSet;
+
+use fractal_core::artifact::Reference;
+use fractal_testkit::registry::{Peer, Server, Setup};
+use serde_json::Value;
+
+use crate::content::Content;
+use crate::crane::Crane;
+use crate::matrix::Client as _;
+use crate::oci_client::{OciClient, parsed};
+use crate::ours::{self, Fractal};
+use crate::samples::Samples;
+
+const SIGNATURE: &str = "application/vnd.example.signature.v1+json";
+const SBOM: &str = "application/spdx+json";
+
+#[tokio::test]
+async fn from_a_tag_to_a_tag() {
+    travel(Setup::Plain, Setup::Plain).await;
+}
+
+#[tokio::test]
+async fn from_a_tag_to_a_list() {
+    travel(Setup::Plain, Setup::Referrers).await;
+}
+
+#[tokio::test]
+async fn from_a_list_to_a_tag() {
+    travel(Setup::Referrers, Setup::Plain).await;
+}
+
+#[tokio::test]
+async fn from_a_list_to_a_list() {
+    travel(Setup::Referrers, Setup::Referrers).await;
+}
+
+#[tokio::test]
+async fn with_tokens_and_from_tls() {
+    travel(Setup::Tls, Setup::Bearer).await;
+}
+
+async fn travel(from: Setup, to: Setup) {
+    let (source, target) = (Server::start(from).await, Server::start(to).await);
+    let fractal = Fractal::new(&[&source, &target]);
+    let samples = Samples::new();
+    let index = samples.all.iter().find(|it| it.name == "index").unwrap();
+    let published = source.reference("team/image:1");
+    fractal.publish(index, &published.to_string()).await;
+    let attached = Attached::put(&source, &published).await;
+    attached.are_found(&source, &published).await;
+
+    let copied = target.reference("mirror/image:2");
+    let (one, other) = (published.to_string(), copied.to_string());
+    fractal.json(&["copy", &one, &other]).await;
+    attached.are_found(&target, &copied).await;
+    attached
+        .are_the_same(&source, &published, &target, &copied)
+        .await;
+
+    // A second copy changes nothing, and what came in between follows.
+    let late = attached.one_more(&source, &published).await;
+    fractal.json(&["copy", &one, &other]).await;
+    late.are_found(&target, &copied).await;
+}
+
+/// Digests of what refers to an index, to one of its images, and to one of the referrers themselves.
+struct Attached {
+    index: String,
+    to_index: BTreeSet<String>,
+    image: String,
+    to_image: BTreeSet<String>,
+    sbom: String,
+    to_sbom: BTreeSet<String>,
+}
+
+impl Attached {
+    async fn put(server: &Server, at: &Reference) -> Self {
+        let (regctl, oras) = (Peer::regctl(server).await, Peer::oras(server));
+        let registry = ours::client(server);
+        let content = ours::read(&registry, at).await;
+        let index = content.digest.clone();
+        let image = content.root()["manifests"][1]["digest"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let signature = signed(&regctl, &at.to_string(), "the index").await;
+        let sbom = described(&oras, server, &pinned(at, &index), "the index").await;
+        let of_image = signed(&regctl, &pinned(at, &image), "an image").await;
+        let of_sbom = signed(&regctl, &pinned(at, &sbom), "the list").await;
+        Self {
+            index,
+            to_index: BTreeSet::from([signature, sbom.clone()]),
+            image,
+            to_image: BTreeSet::from([of_image]),
+            sbom,
+            to_sbom: BTreeSet::from([of_sbom]),
+        }
+    }
+
+    /// Signed once more, by oras this time.
+    async fn one_more(mut self, server: &Server, at: &Reference) -> Self {
+        let oras = Peer::oras(server);
+        let late = described(&oras, server, &pinned(at, &self.index), "the index again").await;
+        assert!(self.to_index.insert(late));
+        self
+    }
+
+    /// By every client that lists referrers.
+    async fn are_found(&self, server: &Server, at: &Reference) {
+        let (regctl, oras) = (Peer::regctl(server).await, Peer::oras(server));
+        let oci_client = OciClient::new(server).await.unwrap();
+        for (subject, expected) in [
+            (&self.index, &self.to_index),
+            (&self.image, &self.to_image),
+            (&self.sbom, &self.to_sbom),
+        ] {
+            let place = pinned(at, subject);
+            let body = ["artifact", "list", "--format", "body", &place];
+            let listed = digests(&regctl.bytes(&body).await, "manifests");
+            assert_eq!(listed, *expected, "regctl, {place}");
+            let flags = Peer::oras_flags(server);
+            let discover = [&["discover", &place][..], flags].concat();
+            let listed = digests(&oras.bytes(&discover).await, "referrers");
+            assert_eq!(listed, *expected, "oras, {place}");
+            let place = parsed(at).clone_with_digest(subject.clone());
+            let listed = oci_client.inner.pull_referrers(&place, None).await.unwrap();
+            let listed: BTreeSet<_> = listed.manifests.into_iter().map(|it| it.digest).collect();
+            assert_eq!(listed, *expected, "oci-client, {place}");
+        }
+    }
+
+    /// The artifact and each referrer, byte for byte, as crane reads them there and our library here.
+    async fn are_the_same(
+        &self,
+        source: &Server,
+        from: &Reference,
+        target: &Server,
+        to: &Reference,
+    ) {
+        let registry = ours::client(source);
+        let crane = Crane::new(target).await.unwrap();
+        assert_eq!(crane.read(to).await, ours::read(&registry, from).await);
+        for digest in self
+            .to_index
+            .iter()
+            .chain(&self.to_image)
+            .chain(&self.to_sbom)
+        {
+            let at =
+                |reference: &Reference| pinned(reference, digest).parse::<Reference>().unwrap();
+            let theirs: Content = crane.read(&at(to)).await;
+            assert_eq!(theirs, ours::read(&registry, &at(from)).await);
+        }
+    }
+}
+
+/// Has regctl put a signature; its digest.
+async fn signed(regctl: &Peer, subject: &str, text: &str) -> String {
+    let file = regctl.home().join("signature.json");
+    std::fs::write(&file, format!("a signature of {text}")).unwrap();
+    let file = file.display().to_string();
+    let put = [
+        "artifact",
+        "put",
+        "--artifact-type",
+        SIGNATURE,
+        "--file",
+        &file,
+    ];
+    let types = ["--file-media-type", SIGNATURE, "--subject", subject];
+    let print = ["--format", "{{ .Manifest.GetDescriptor.Digest }}"];
+    regctl.text(&[&put[..], &types, &print].concat()).await
+}
+
+/// Has oras attach a list of contents; its digest.
+async fn described(oras: &Peer, server: &Server, subject: &str, text: &str) -> String {
+    std::fs::write(oras.home().join("sbom.json"), format!("what is in {text}")).unwrap();
+    let file = format!("sbom.json:{SBOM}");
+    let attach = ["attach", "--artifact-type", SBOM, subject, &file];
+    let said = oras
+        .text(&[&attach[..], Peer::oras_flags(server)].concat())
+        .await;
+    let digest = said.lines().find_map(|line| line.strip_prefix("Digest: "));
+    digest.unwrap().to_owned()
+}
+
+fn pinned(at: &Reference, digest: &str) -> String {
+    format!("{}/{}@{digest}", at.host(), at.repository())
+}
+
+fn digests(document: &[u8], field: &str) -> BTreeSet<String> {
+    let document: Value = serde_json::from_slice(document).unwrap();
+    let list = document[field].as_array().unwrap();
+    let digests = list
+        .iter()
+        .map(|it| it["digest"].as_str().unwrap().to_owned());
+    digests.collect()
+}
