@@ -48,7 +48,7 @@ const fn untrusted(identity: crate::stage::Identity) -> Row {
     Row::lie(|_| Lie::None)
         .tls(identity)
         .is("Blocked", "RegistryTls")
-        .saying(&["lying.example", "certificate"])
+        .saying(&["https://{liar}/v2/shop/zip", "certificate"])
         .next("CA bundle")
 }
 
