@@ -22,7 +22,8 @@ pub(crate) async fn credentials(
     let mut sources: Vec<Source> = Vec::new();
     match provider {
         Some(Provider::Aws) => {
-            sources.push(Arc::new(EcrCredentials::new(Session::connect().await?)));
+            let session = Session::connect(options).await?;
+            sources.push(Arc::new(EcrCredentials::new(session)));
         }
         Some(Provider::Azure) => {
             let identity = AzureIdentity::from_variables(variable)?;

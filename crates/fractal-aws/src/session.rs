@@ -1,5 +1,6 @@
 //! Credentials, endpoints and regions, read from AWS's own standard variables and files, and the account they belong to.
 
+use std::path::Path;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -7,10 +8,18 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_http_client::{Builder, Connector};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use fractal_core::fault::chain;
 use fractal_core::{Class, Fault, Reason};
+use fractal_registry::{IdentityClient, Options, RegistryError};
 
 use crate::failure::Failure;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Longest time for a connection to be made.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -32,6 +41,9 @@ pub enum SessionError {
     /// No region is set anywhere.
     #[error("no AWS region is set")]
     Region,
+    /// The bundle of further certificate authorities cannot be used.
+    #[error("the CA bundle cannot be used")]
+    Authorities(#[source] RegistryError),
     /// The credentials could not be used.
     #[error("cannot tell which AWS account the credentials belong to")]
     Identity(#[source] Failure),
@@ -40,9 +52,13 @@ pub enum SessionError {
 impl From<SessionError> for Fault {
     fn from(error: SessionError) -> Self {
         let text = chain(&error);
-        let SessionError::Identity(failure) = error else {
-            return Self::blocked(Reason::new("RegionMissing"), text)
-                .next("set AWS_REGION, or `region` in the AWS profile");
+        let failure = match error {
+            SessionError::Identity(failure) => failure,
+            SessionError::Authorities(error) => return error.into(),
+            SessionError::Region => {
+                return Self::blocked(Reason::new("RegionMissing"), text)
+                    .next("set AWS_REGION, or `region` in the AWS profile");
+            }
         };
         let class = failure.class().unwrap_or(Class::Blocked);
         Self::new(class, Reason::new("AwsIdentity"), "cannot tell which AWS account the credentials belong to")
@@ -53,16 +69,19 @@ impl From<SessionError> for Fault {
 }
 
 impl Session {
-    /// Finds credentials and region, and asks for the account.
+    /// Finds credentials and region, and asks for the account. Of `options` the CA bundle counts: the SDK finds proxies and
+    /// endpoints itself.
     ///
     /// # Errors
-    /// Where no region is set, or the credentials are refused.
-    pub async fn connect() -> Result<Self, SessionError> {
-        let config = aws_config::defaults(BehaviorVersion::latest())
+    /// Where the bundle cannot be used, no region is set, or the credentials are refused.
+    pub async fn connect(options: &Options) -> Result<Self, SessionError> {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts())
-            .load()
-            .await;
+            .timeout_config(timeouts());
+        if let Some(bundle) = &options.ca_bundle {
+            loader = loader.http_client(trusting(bundle).map_err(SessionError::Authorities)?);
+        }
+        let config = loader.load().await;
         let region = config
             .region()
             .map(ToString::to_string)
@@ -127,6 +146,38 @@ impl Session {
     }
 }
 
+/// The SDK's own client, which trusts the authorities of `bundle` besides the system's.
+fn trusting(bundle: &Path) -> Result<SharedHttpClient, RegistryError> {
+    // The SDK panics over a bundle it cannot read; this client looks at it first.
+    IdentityClient::new(Options {
+        ca_bundle: Some(bundle.to_owned()),
+        ..Options::default()
+    })?;
+    let pem = std::fs::read(bundle).map_err(|error| RegistryError::Setting {
+        setting: "ca-bundle",
+        problem: format!("{}: {error}", bundle.display()).into(),
+    })?;
+    let store = TrustStore::default().with_pem_certificate(pem);
+    let unusable = |error: BoxError| RegistryError::Setting {
+        setting: "ca-bundle",
+        problem: error.to_string().into(),
+    };
+    let context = TlsContext::builder().with_trust_store(store).build();
+    let context = context.map_err(|error| unusable(error.into()))?;
+    Ok(
+        Builder::new().build_with_connector_fn(move |settings, components| {
+            let mut connector = Connector::builder()
+                .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+                .tls_context(context.clone())
+                // As the SDK's default client does.
+                .proxy_config(ProxyConfig::from_env());
+            connector.set_connector_settings(settings.cloned());
+            connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+            connector.build()
+        }),
+    )
+}
+
 fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(CONNECT)
@@ -143,4 +194,60 @@ async fn account(config: &SdkConfig) -> Result<String, SessionError> {
     let identity =
         answer.map_err(|error| SessionError::Identity(Failure::new("GetCallerIdentity", error)))?;
     Ok(identity.account.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use fractal_testkit::liar::{Authority, Liar, Lie, Shelf};
+
+    use super::*;
+
+    async fn asked(liar: &Liar, client: Option<SharedHttpClient>) -> Failure {
+        let credentials = Credentials::new("id", "secret", None, None, "test");
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("eu-west-1"))
+            .endpoint_url(liar.url())
+            .retry_config(RetryConfig::disabled())
+            .credentials_provider(SharedCredentialsProvider::new(credentials));
+        config.set_http_client(client);
+        let refused = account(&config.build()).await;
+        let Err(SessionError::Identity(failure)) = refused else {
+            panic!("{refused:?}")
+        };
+        failure
+    }
+
+    #[tokio::test]
+    async fn the_token_service_of_a_private_authority_is_asked_with_the_bundle_only() {
+        let authority = Authority::new();
+        let liar = Liar::over_tls(Shelf::default(), &authority.issue("127.0.0.1", 2999)).await;
+        liar.tell(Lie::Status(403, Vec::new()));
+        let folder = tempfile::tempdir().unwrap();
+        let bundle = folder.path().join("ca.pem");
+        std::fs::write(&bundle, authority.pem()).unwrap();
+        asked(&liar, Some(trusting(&bundle).unwrap())).await;
+        assert_eq!(liar.lines(), ["POST /"]);
+        let other = folder.path().join("other.pem");
+        std::fs::write(&other, Authority::new().pem()).unwrap();
+        asked(&liar, Some(trusting(&other).unwrap())).await;
+        assert_eq!(liar.lines().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn h11_a_bundle_that_is_none_is_named_before_anything_is_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let bundle = folder.path().join("ca.pem");
+        std::fs::write(
+            &bundle,
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        )
+        .unwrap();
+        let options = Options {
+            ca_bundle: Some(bundle),
+            ..Options::default()
+        };
+        let fault = Fault::from(Session::connect(&options).await.unwrap_err());
+        assert_eq!(fault.reason.as_str(), "ConfigInvalid", "{fault}");
+    }
 }

@@ -53,7 +53,7 @@ mod tests {
 
     /// What a pod does: pulls, then asks for new registry tokens until its standard input ends.
     async fn pod(endpoint: &str) -> Result<(), Fault> {
-        let session = Session::connect().await?;
+        let session = Session::connect(&Options::default()).await?;
         assert_eq!(session.account(), "123456789012");
         let credentials = Arc::new(EcrCredentials::new(session));
         let registry = Registry::new(Options {
