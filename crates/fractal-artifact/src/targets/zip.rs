@@ -108,12 +108,14 @@ pub(super) fn check(zip: &ZipSubject, target: Target, settings: &Settings) -> Ve
         return findings;
     };
     match target {
-        Target::AwsLambda => lambda::check(contents, settings, &mut findings),
+        Target::AwsLambda => {
+            lambda::check(contents, settings, &mut findings);
+            findings.extend(wrapped(contents, settings));
+        }
         Target::AzureFunctions => azure::check(contents, settings, &mut findings),
         Target::GcpFunctions => google::check(contents, settings, &mut findings),
         _ => {}
     }
-    findings.extend(wrapped(contents, &findings));
     if target != Target::Local {
         findings.extend(secrets(contents));
         findings.extend(native(contents));
@@ -129,12 +131,12 @@ fn sizes(zip: &ZipSubject, target: Target, settings: &Settings, findings: &mut V
     }
 }
 
-/// The classic mistake, where nothing else has said it already.
-fn wrapped(zip: &ZipContents, findings: &[Finding]) -> Option<Finding> {
-    if findings.iter().any(|finding| finding.fix == UNWRAP) {
+/// The classic mistake, where nothing else tells whether it is one. Archives of a runtime's own lie in a folder rightly.
+fn wrapped(zip: &ZipContents, settings: &Settings) -> Option<Finding> {
+    let folder = zip.wrapper()?;
+    if settings.handler.is_some() || zip.names().all(|name| name.ends_with(".jar")) {
         return None;
     }
-    let folder = zip.wrapper()?;
     let what = format!(
         "everything in the zip lies in the folder `{}`",
         shown(folder)

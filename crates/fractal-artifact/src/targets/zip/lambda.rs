@@ -304,12 +304,13 @@ fn unsaid(zip: &ZipContents, language: Language) -> Finding {
 }
 
 fn dependencies(zip: &ZipContents, language: Option<Language>) -> Option<Finding> {
-    let (file, missing, source) = match language? {
+    let (file, missing, source, install) = match language? {
         // https://docs.aws.amazon.com/lambda/latest/dg/python-package.html: the runtimes have the SDK.
         Language::Python => (
             "requirements.txt",
             dependencies::missing_python(zip, "", &["boto3", "botocore"]),
             PYTHON,
+            "pip install -r requirements.txt --target .",
         ),
         Language::Node => {
             let package: Value = package::read(zip)?.ok()?;
@@ -318,18 +319,23 @@ fn dependencies(zip: &ZipContents, language: Option<Language>) -> Option<Finding
                 "package.json",
                 dependencies::missing_node(zip, &package, provided),
                 NODE,
+                "npm ci --omit=dev",
             )
         }
         _ => return None,
     };
-    let first = !missing.is_empty();
-    first.then(|| {
+    (!missing.is_empty()).then(|| {
         let names = listed(missing.iter().map(String::as_str));
-        Finding::note("dependencies", format!("the zip does not bring along {names}"))
-            .at(file)
-            .because("Lambda installs nothing; a layer or a bundler may have them")
-            .said_by(source)
-            .fix("install them beside the code before it is zipped: pip install -r requirements.txt --target . or npm ci")
+        Finding::note(
+            "dependencies",
+            format!("the zip does not bring along {names}"),
+        )
+        .at(file)
+        .because("Lambda installs nothing; a layer or a bundler may have them")
+        .said_by(source)
+        .fix(format!(
+            "install them beside the code before it is zipped: {install}"
+        ))
     })
 }
 
