@@ -220,3 +220,134 @@ async fn loopback() -> TcpListener {
         .await
         .expect("a free port on loopback")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use fractal_core::artifact::Digest;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::{Gone, Liar, Lie, Part, Then};
+
+    /// What comes back on a connection of its own, up to so many bytes.
+    async fn ask(liar: &Liar, line: &str, headers: &str, most: usize) -> Vec<u8> {
+        let mut stream = TcpStream::connect(liar.host()).await.unwrap();
+        let request = format!("{line} HTTP/1.1\r\nhost: liar\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        while answer.len() < most && stream.read_buf(&mut answer).await.unwrap() > 0 {}
+        answer
+    }
+
+    async fn get(liar: &Liar, target: &str) -> (String, Vec<u8>) {
+        let answer = ask(liar, &format!("GET {target}"), "", usize::MAX).await;
+        let end = answer
+            .windows(4)
+            .position(|window| window == b"\r\n\r\n")
+            .unwrap();
+        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+        (head, answer[end + 4..].to_vec())
+    }
+
+    #[tokio::test]
+    async fn honest_it_has_what_its_manifests_name() {
+        let liar = Liar::stocked().await;
+        for kind in ["zip", "wheel", "image", "index", "bundle", "either"] {
+            let (head, body) = get(&liar, &format!("/v2/shop/{kind}/manifests/1")).await;
+            assert!(head.starts_with("HTTP/1.1 200"), "{kind}: {head}");
+            assert!(head.contains(Digest::sha256(&body).as_str()), "{kind}");
+            let manifest: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            for layer in manifest["layers"].as_array().into_iter().flatten() {
+                let digest = layer["digest"].as_str().unwrap();
+                let (_, blob) = get(&liar, &format!("/v2/shop/{kind}/blobs/{digest}")).await;
+                assert_eq!(Digest::sha256(&blob).as_str(), digest, "{kind}");
+                assert_eq!(layer["size"], blob.len(), "{kind}");
+            }
+        }
+        let (head, _) = get(&liar, "/v2/shop/zip/manifests/9").await;
+        assert!(head.starts_with("HTTP/1.1 404"), "{head}");
+    }
+
+    #[tokio::test]
+    async fn the_ledger_has_every_request_and_what_was_shown() {
+        let liar = Liar::stocked().await;
+        ask(
+            &liar,
+            "HEAD /v2/?x=1",
+            "Authorization: Basic abc\r\n",
+            99_999,
+        )
+        .await;
+        ask(&liar, "GET /v2/", "", 99_999).await;
+        let seen = liar.seen();
+        assert_eq!(liar.lines(), ["HEAD /v2/?x=1", "GET /v2/"]);
+        assert_eq!(
+            (seen[0].authorization(), seen[1].authorization()),
+            (Some("Basic abc"), None)
+        );
+        assert_eq!(seen[0].path(), "/v2/");
+        assert_eq!(liar.traffic().connections, 2);
+        assert!(liar.traffic().sent > 0);
+    }
+
+    #[tokio::test]
+    async fn what_has_no_end_ends_with_the_client() {
+        let liar = Liar::stocked().await;
+        liar.tell(Lie::EndlessManifest);
+        let line = "GET /v2/shop/zip/manifests/1";
+        let answer = ask(&liar, line, "", 1 << 20).await;
+        assert!(answer.len() >= 1 << 20);
+        let began = Instant::now();
+        while liar.traffic().open > 0 {
+            assert!(began.elapsed() < Duration::from_secs(10));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn each_lie_is_about_what_it_says() {
+        let liar = Liar::stocked().await;
+        let blob = {
+            let shelf = liar.shelf();
+            let digest = shelf.bytes.keys().next().unwrap().clone();
+            let of = shelf.blobs.iter().find(|(_, one)| *one == digest).unwrap();
+            format!("/v2/{}/blobs/{digest}", of.0)
+        };
+        let manifest = "/v2/shop/zip/manifests/1".to_owned();
+        let to = "http://elsewhere/".to_owned();
+        let cases = [
+            (Lie::Realm("http://realm/".into()), [401, 401]),
+            (Lie::Token(200, "{}".into()), [401, 401]),
+            (Lie::Status(429, Vec::new()), [429, 429]),
+            (Lie::Redirect(Part::Manifests, to.clone()), [307, 200]),
+            (Lie::Redirect(Part::Blobs, to), [200, 307]),
+            (Lie::Chain(1), [200, 307]),
+            (Lie::Gone(Gone::Manifest), [404, 200]),
+            (Lie::Gone(Gone::Blob), [200, 404]),
+            (Lie::None, [200, 200]),
+        ];
+        for (lie, statuses) in cases {
+            liar.tell(lie.clone());
+            for (target, status) in [&manifest, &blob].into_iter().zip(statuses) {
+                let (head, _) = get(&liar, target).await;
+                let said = format!("HTTP/1.1 {status} ");
+                assert!(head.starts_with(&said), "{lie:?} {target}: {head}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_script_says_what_no_lie_says() {
+        let liar = Liar::scripted(|request, before| {
+            super::Reply::new(200)
+                .body(format!("{before} {}", request.line()))
+                .then(Then::Close)
+        })
+        .await;
+        assert_eq!(get(&liar, "/a").await.1, b"0 GET /a");
+        assert_eq!(get(&liar, "/b").await.1, b"1 GET /b");
+    }
+}
