@@ -190,46 +190,38 @@ impl Told {
         }
     }
 
-    fn about_blobs(&self, shelf: &mut Shelf, request: &Request) -> Option<Reply> {
+    fn about_blobs(&self, shelf: &Shelf, request: &Request) -> Option<Reply> {
         let (_, digest) = request.path().split_once("/blobs/")?;
-        let content = shelf.bytes.get(digest);
         match &self.lie {
             Lie::Redirect(Part::Blobs, to) => Some(redirect(request, to)),
             Lie::Gone(Gone::Blob) => Some(Reply::missing("BLOB_UNKNOWN")),
-            Lie::Chain(hops) => {
-                let hop = request
-                    .target
-                    .split_once("?hop=")
-                    .map_or(0, |(_, hop)| hop.parse::<usize>().unwrap_or(usize::MAX));
-                let next = format!(
-                    "{}{}?hop={}",
-                    self.url,
-                    request.path(),
-                    hop.saturating_add(1)
-                );
-                (hop < *hops).then(|| Reply::new(307).header("Location", next))
-            }
-            Lie::OtherBlob => {
-                let other = vec![b'x'; content?.len()];
-                Some(Reply::ranged(request, &other))
-            }
-            Lie::SlowBlob(piece, pause) => {
-                Some(Reply::new(200).slowly(content?.as_slice(), *piece, *pause))
-            }
-            Lie::StalledBlob(after) => {
-                let content = content?;
-                let sent = content.get(..*after).unwrap_or(content);
-                let reply = Reply::new(200).body_of_length(sent, content.len());
-                Some(reply.then(stalling(request)))
-            }
+            Lie::Chain(hops) => self.hop(request, *hops),
+            _ => self.about_bytes(shelf.bytes.get(digest)?, request),
+        }
+    }
+
+    /// The next place that a blob is read from, or none where the bytes come.
+    fn hop(&self, request: &Request, hops: usize) -> Option<Reply> {
+        let (path, hop) = match request.target.split_once("?hop=") {
+            Some((path, hop)) => (path, hop.parse().unwrap_or(usize::MAX)),
+            None => (request.target.as_str(), 0),
+        };
+        let next = format!("{}{path}?hop={}", self.url, hop.saturating_add(1));
+        (hop < hops).then(|| Reply::new(307).header("Location", next))
+    }
+
+    fn about_bytes(&self, content: &[u8], request: &Request) -> Option<Reply> {
+        let cut = |after: usize| {
+            let sent = content.get(..after).unwrap_or(content);
+            Reply::new(200).body_of_length(sent, content.len())
+        };
+        match &self.lie {
+            Lie::OtherBlob => Some(Reply::ranged(request, &vec![b'x'; content.len()])),
+            Lie::SlowBlob(piece, pause) => Some(Reply::new(200).slowly(content, *piece, *pause)),
+            Lie::StalledBlob(after) => Some(cut(*after).then(stalling(request))),
             Lie::ShortToken => {
-                let content = content?;
-                let half = content.get(..content.len() / 2)?;
                 let first = !self.broken.swap(true, Ordering::SeqCst);
-                first.then(|| {
-                    let reply = Reply::new(200).body_of_length(half, content.len());
-                    reply.then(Then::Close)
-                })
+                first.then(|| cut(content.len() / 2).then(Then::Close))
             }
             _ => None,
         }
