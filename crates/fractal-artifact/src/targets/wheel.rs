@@ -40,7 +40,9 @@ pub(super) fn check(wheel: &WheelSubject, target: Target, settings: &Settings) -
         return findings;
     };
     entry::check(wheel, facts, target, settings, &mut findings);
-    findings.extend(tags(facts, target));
+    if target != Target::Local {
+        findings.extend(tags(facts, target));
+    }
     findings
 }
 

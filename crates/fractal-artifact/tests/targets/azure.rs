@@ -3,7 +3,7 @@
 use fractal_artifact::targets::{AzurePlan, Settings, Subject, Target, ZipSubject, judge};
 
 use crate::raw::{self, Entry};
-use crate::support::{found, of, read, rules, settings};
+use crate::support::{Files, found, of, read, rules, settings};
 
 const HOST: (&str, &str) = ("host.json", r#"{"version": "2.0"}"#);
 const APP: (&str, &str) = ("function_app.py", "app = func.FunctionApp()\n");
@@ -84,7 +84,7 @@ fn host_json_lies_outside_of_folders_and_says_version_2() {
 fn one_of_the_programming_models_has_to_be_there() {
     let package = r#"{"main": "src/functions/*.js"}"#;
     let none = ["error functions"];
-    let cases: &[(&[(&str, &str)], &[&str])] = &[
+    let cases: &[(Files<'_>, &[&str])] = &[
         (&[HOST], &none),
         (&[HOST, ("app.py", "")], &none),
         (

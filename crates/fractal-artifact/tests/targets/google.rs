@@ -2,7 +2,7 @@
 
 use fractal_artifact::targets::{Settings, Target};
 
-use crate::support::{found, of, rules};
+use crate::support::{Files, found, of, rules};
 
 const NONE: [&str; 0] = [];
 const FRAMEWORK: &str = r#"{"dependencies": {"@google-cloud/functions-framework": "3"}}"#;
@@ -22,7 +22,7 @@ fn every_runtime_looks_for_its_own_main_file() {
     let layout = ["error source-layout"];
     let main =
         r#"{"main": "dist/a.js", "dependencies": {"@google-cloud/functions-framework": "3"}}"#;
-    let cases: &[(&str, &[(&str, &str)], &[&str])] = &[
+    let cases: &[(&str, Files<'_>, &[&str])] = &[
         ("python313", &[("main.py", "")], &NONE),
         ("python313", &[("app.py", "")], &layout),
         (

@@ -3,7 +3,7 @@
 use fractal_artifact::targets::{Settings, Subject, Target, ZipSubject, judge};
 
 use crate::raw::{self, Entry};
-use crate::support::{found, of, read, rules, settings};
+use crate::support::{Files, found, of, read, rules, settings};
 
 const PYTHON: &str = "def handler(event, context):\n    return 1\n";
 
@@ -86,7 +86,7 @@ fn what_goes_through_a_bucket_is_said() {
 fn z14_the_handlers_file_has_to_be_there() {
     let none: [&str; 0] = [];
     let node = "exports.handler = async () => 1";
-    let cases: &[(&str, &str, &[(&str, &str)], &[&str])] = &[
+    let cases: &[(&str, &str, Files<'_>, &[&str])] = &[
         ("app.handler", "python3.13", &[("app.py", PYTHON)], &none),
         ("a.b.handler", "python3.13", &[("a/b.py", PYTHON)], &none),
         ("a/b.handler", "python3.13", &[("a/b.py", PYTHON)], &none),

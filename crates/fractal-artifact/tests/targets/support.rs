@@ -9,6 +9,9 @@ use fractal_artifact::targets::{
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
+/// Names and contents.
+pub(crate) type Files<'a> = &'a [(&'a str, &'a str)];
+
 /// The bytes of a zip of these files, which everybody may read.
 pub(crate) fn zipped(files: &[(&str, &str)]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));

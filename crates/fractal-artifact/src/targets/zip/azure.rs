@@ -113,6 +113,12 @@ fn functions(
     for name in &declared {
         findings.extend(binding(zip, name));
     }
+    let custom =
+        host.and_then(|host| host.pointer("/customHandler/description/defaultExecutablePath"));
+    if let Some(path) = custom.and_then(Value::as_str) {
+        findings.extend(executable(zip, path));
+        return;
+    }
     let wanted = settings.runtime.as_deref().and_then(Language::of);
     let has_python = zip.has("function_app.py");
     let python = has_python || declared.iter().any(|name| beside(zip, name, ".py"));
@@ -128,12 +134,6 @@ fn functions(
             return;
         }
         _ => {}
-    }
-    let custom =
-        host.and_then(|host| host.pointer("/customHandler/description/defaultExecutablePath"));
-    if let Some(path) = custom.and_then(Value::as_str) {
-        findings.extend(executable(zip, path));
-        return;
     }
     // What compilers write for the isolated worker model.
     let compiled = zip.has("functions.metadata") || zip.has("worker.config.json");
