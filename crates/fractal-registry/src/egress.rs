@@ -1,7 +1,7 @@
 //! The one way out: every request to a registry, token service or redirect target leaves through [`Egress::once`].
 //!
-//! It checks the host and the connected address, takes the way by a proxy where one is set, bounds time, holds back per host what the host asked to hold back, and names what failed.
-//! It knows nothing of credentials, retries or redirects.
+//! It checks the host and the connected address, takes the way by a proxy where one is set, bounds time, holds back per host what
+//! the host asked to hold back, and names what failed. It knows nothing of credentials, retries or redirects.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,10 +10,8 @@ use std::time::{Duration, Instant};
 use http::header::{PROXY_AUTHORIZATION, USER_AGENT};
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::connect::{HttpConnector, HttpInfo};
-use hyper_util::client::legacy::{Builder, Client, ResponseFuture};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::client::legacy::ResponseFuture;
+use hyper_util::client::legacy::connect::HttpInfo;
 use rustls::ClientConfig;
 use tokio::sync::OnceCell;
 
@@ -28,20 +26,18 @@ mod dial;
 mod failure;
 mod gate;
 pub(crate) mod policy;
+mod pool;
 pub(crate) mod proxy;
 mod resolver;
 mod tls;
 
 use address::{Class, Reach};
 use body::Outgoing;
-use dial::{ByProxy, Dial};
+use dial::ByProxy;
 use gate::Gates;
 use policy::{Hosts, Refused};
+use pool::{HttpClient, Pool};
 use proxy::Proxy;
-use resolver::GuardedResolver;
-
-/// Read buffer of a connection that carries blobs: the size at which hyper's cost per byte reaches a plain `recv` loop's.
-const BULK_BUFFER: usize = 256 * 1024;
 
 /// Which connections a request uses: blobs have their own, with large buffers that go away with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,32 +53,6 @@ pub(crate) enum Lane {
 pub(crate) struct Route {
     pub(crate) reach: Reach,
     pub(crate) lane: Lane,
-}
-
-type Tcp = HttpConnector<GuardedResolver>;
-
-/// Connections of one kind: those by way of a proxy are others than those without.
-#[derive(Clone)]
-enum HttpClient {
-    Direct(Client<HttpsConnector<Tcp>, Outgoing>),
-    Proxied(Client<HttpsConnector<Dial>, Outgoing>),
-}
-
-impl HttpClient {
-    fn request(&self, request: Request<Outgoing>) -> ResponseFuture {
-        match self {
-            Self::Direct(client) => client.request(request),
-            Self::Proxied(client) => client.request(request),
-        }
-    }
-}
-
-/// Which connections a request may share.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Pool {
-    route: Route,
-    https: bool,
-    proxied: bool,
 }
 
 pub(crate) struct Egress {
@@ -133,35 +103,38 @@ impl Egress {
         let at = shown(request.uri());
         let origin = Origin::of(request.uri())
             .ok_or_else(|| RegistryError::protocol(&at, "it is no http URL"))?;
-        let lane = route.lane;
         let reach = self.hosts.check(route.reach, &origin);
         let reach = reach.map_err(|refused| denied(&at, &origin, refused))?;
-        self.gates
-            .pass(&origin, &at, self.options.retry.patience)
-            .await?;
+        let patience = self.options.retry.patience;
+        self.gates.pass(&origin, &at, patience).await?;
         let proxy = self.options.proxy.between(reach, request.uri(), &origin);
         let pool = Pool {
-            route: Route { reach, lane },
+            route: Route { reach, ..route },
             https: origin.https,
             proxied: proxy.is_some(),
         };
         let client = self.client(pool).await?;
-        request.headers_mut().insert(USER_AGENT, self.agent.clone());
         let forwarded = proxy.filter(|_| !origin.https);
-        if let Some(shown) = forwarded.as_ref().and_then(Proxy::authorization) {
-            request.headers_mut().insert(PROXY_AUTHORIZATION, shown);
-        }
+        self.sign(&mut request, forwarded.as_ref());
         self.counts.add(kind);
         let started = Instant::now();
-        let answer = self
-            .head(lane, (&at, &origin), client.request(request))
-            .await?;
+        let answer = client.request(request);
+        let answer = self.head(route.lane, (&at, &origin), answer).await?;
         // JSON has no number as large as `as_millis` gives: it would be logged as text.
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::debug!(kind = kind.as_str(), url = %at, status = answer.status().as_u16(), elapsed_ms, "registry answered");
         match forwarded {
             Some(proxy) => by_proxy(&at, &proxy, answer),
             None => Ok(answer),
+        }
+    }
+
+    /// Who asks, and who asks the proxy that reads the request itself.
+    fn sign(&self, request: &mut Request<Outgoing>, proxy: Option<&Proxy>) {
+        let headers = request.headers_mut();
+        headers.insert(USER_AGENT, self.agent.clone());
+        if let Some(shown) = proxy.and_then(Proxy::authorization) {
+            headers.insert(PROXY_AUTHORIZATION, shown);
         }
     }
 
@@ -216,7 +189,7 @@ impl Egress {
         } else {
             tls::nobody()?
         };
-        let client = build(&self.options, pool, tls);
+        let client = pool::build(&self.options, pool, tls);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(clients.entry(pool).or_insert(client).clone())
     }
@@ -275,44 +248,4 @@ fn by_proxy(
         proxy: proxy.name(),
         status: answer.status().as_u16(),
     })
-}
-
-fn build(options: &Options, pool: Pool, tls: Arc<ClientConfig>) -> HttpClient {
-    let builder = builder(pool.route.lane);
-    if !pool.proxied {
-        let connector = HttpsConnector::from((tcp(options, pool.route.reach), tls));
-        return HttpClient::Direct(builder.build(connector));
-    }
-    let dial = Dial {
-        to_proxy: HttpsConnector::from((tcp(options, Reach::Operator), tls.clone())),
-        proxies: options.proxy.clone(),
-        limit: options.timeouts.connect,
-    };
-    HttpClient::Proxied(builder.build(HttpsConnector::from((dial, tls))))
-}
-
-fn tcp(options: &Options, reach: Reach) -> Tcp {
-    let mut tcp = HttpConnector::new_with_resolver(GuardedResolver::new(reach));
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_connect_timeout(Some(options.timeouts.connect));
-    tcp.set_keepalive(Some(Duration::from_secs(60)));
-    tcp
-}
-
-fn builder(lane: Lane) -> Builder {
-    let mut builder = Client::builder(TokioExecutor::new());
-    builder
-        .pool_timer(TokioTimer::new())
-        .retry_canceled_requests(true);
-    match lane {
-        Lane::Small | Lane::Upload => builder
-            .pool_idle_timeout(Duration::from_secs(60))
-            .pool_max_idle_per_host(4),
-        Lane::Bulk => builder
-            .pool_idle_timeout(Duration::from_secs(5))
-            .pool_max_idle_per_host(2)
-            .http1_read_buf_exact_size(BULK_BUFFER),
-    };
-    builder
 }

@@ -2,8 +2,12 @@
 //! identity proven at strict local endpoints in Azure's wire format. Nothing leaves loopback.
 
 #[cfg(test)]
+mod authorities;
+#[cfg(test)]
 mod identities;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod tokens;

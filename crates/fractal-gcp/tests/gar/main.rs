@@ -2,8 +2,12 @@
 //! proven at strict local endpoints in Google's wire format. Nothing leaves loopback.
 
 #[cfg(test)]
+mod authorities;
+#[cfg(test)]
 mod identities;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod tokens;

@@ -162,7 +162,7 @@ impl World {
         Arc::new(GarCredentials::new(identity, self.options()).unwrap())
     }
 
-    fn options(&self) -> Options {
+    pub(crate) fn options(&self) -> Options {
         let endpoint = self.cloud.registry_endpoint().to_owned();
         Options {
             endpoints: [(HOST.parse().unwrap(), endpoint)].into(),
