@@ -33,3 +33,6 @@ mod refused;
 #[cfg(test)]
 #[path = "spark/rendered.rs"]
 mod rendered;
+#[cfg(test)]
+#[path = "spark/rows.rs"]
+mod rows;

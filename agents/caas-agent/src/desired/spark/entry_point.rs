@@ -17,6 +17,13 @@ const MISSING: Reason = Reason::new("EntryPointMissing");
 const SCRIPTS: &str = "console_scripts";
 /// Most names shown of a wheel that lacks the one asked for.
 const SHOWN: usize = 5;
+/// <https://docs.python.org/3/reference/lexical_analysis.html#keywords>
+const KEYWORDS: [&str; 35] = [
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue",
+    "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import",
+    "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while",
+    "with", "yield",
+];
 
 /// A function in a module, by their dotted names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +64,11 @@ impl EntryPoint {
 
     fn parse(text: &str) -> Option<Self> {
         let (module, function) = text.split_once(':')?;
-        (is_dotted(module) && is_dotted(function)).then(|| Self {
+        let names = [module, function];
+        let named = names
+            .iter()
+            .all(|name| is_dotted(name) && !has_keyword(name));
+        named.then(|| Self {
             module: module.to_owned(),
             function: function.to_owned(),
         })
@@ -162,6 +173,11 @@ fn is_dotted(text: &str) -> bool {
         let starts = part.starts_with(|c: char| c.is_alphabetic() || c == '_');
         starts && part.chars().all(|c| c.is_alphanumeric() || c == '_')
     })
+}
+
+/// No module or function can be called so: an import of it is a syntax error, which would show in the driver only.
+fn has_keyword(dotted: &str) -> bool {
+    dotted.split('.').any(|part| KEYWORDS.contains(&part))
 }
 
 /// The names most like the one asked for.
