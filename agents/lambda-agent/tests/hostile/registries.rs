@@ -175,6 +175,7 @@ rows! {
     g11_503: unavailable(|_| status(503)).saying(&["503"]),
     g11_504: unavailable(|_| status(504)).saying(&["504"]),
     g11_a_connection_that_is_closed: unavailable(|_| Lie::Reset).saying(&["http://{liar}/v2/shop/zip", "connection closed"]),
+    g11_a_server_without_tls: Row::lie(|_| Lie::None).flags(&["--registry-endpoint=lying.example=https://{liar}"]).is("Blocked", "RegistryTls").saying(&["https://{liar}/v2/shop/zip", "TLS"]).next("for a registry without TLS say so"),
     g11_an_expired_certificate: untrusted(expired),
     g11_a_certificate_of_another_name: untrusted(of_another_name),
     g11_a_certificate_of_another_authority: untrusted(of_another_authority),
