@@ -10,3 +10,4 @@ pub mod liar;
 pub mod logs;
 pub mod reference;
 pub mod registry;
+pub mod tls_front;

@@ -77,7 +77,7 @@ impl Authority {
 
 impl ServerIdentity {
     #[expect(clippy::expect_used, reason = "without a certificate there is no test")]
-    pub(super) fn acceptor(&self) -> TlsAcceptor {
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .expect("protocol versions")
