@@ -10,7 +10,7 @@ use fractal_testkit::liar::Authority;
 use fractal_testkit::tls_front::TlsFront;
 use serde_json::json;
 
-use crate::support::{HOST, READER, World, pull};
+use crate::support::{CONSENT, HOST, World, pull};
 
 /// A world whose every service is reached over TLS.
 struct Secured {
@@ -40,9 +40,10 @@ impl Secured {
             ca_bundle: trusting.then_some(bundle),
             ..self.world.options()
         };
-        let mut account = self.world.service_account(READER, &self.world.key);
-        account["token_uri"] = json!(format!("{}/token", self.tokens.url()));
-        let identity = self.world.file(&account);
+        // A user: a service account's assertion names the endpoint it is for, and that one goes by its own address only.
+        let mut user = self.world.user(CONSENT);
+        user["token_uri"] = json!(format!("{}/token", self.tokens.url()));
+        let identity = self.world.file(&user);
         let credentials = Arc::new(GarCredentials::new(identity, options.clone()).unwrap());
         Registry::new(Options {
             credentials,

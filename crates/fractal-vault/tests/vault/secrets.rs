@@ -2,7 +2,7 @@
 
 use fractal_core::Class;
 use fractal_registry::{Credential, CredentialSource as _};
-use fractal_simcloud::Outcome;
+use fractal_simcloud::{Action, Filter, Outcome, Rule};
 use serde_json::json;
 
 use crate::support::{MOUNT, PASSWORD, Shape, USER, World, below, pull, registry};
@@ -168,4 +168,48 @@ async fn g06_a_password_that_changed_costs_one_read_and_the_pull_goes_on() {
         (1, 2)
     );
     assert_eq!(world.calls("ReadSecret", Outcome::Refused), 0);
+}
+
+/// Reads a blob whose connection breaks off within it, and at that very moment the registry's token ends.
+#[tokio::test]
+async fn g06_a_token_that_ends_within_a_blob_costs_one_re_authentication() {
+    let world = World::new(Shape {
+        token_seconds: Some(120),
+        ..Shape::default()
+    })
+    .await;
+    world.write_good("dev");
+    let (reference, descriptor, bytes) = world.publish().await;
+    let registry = registry(world.credentials()).in_environment("dev");
+    let blobs = Filter {
+        service: Some("registry".to_owned()),
+        operation: Some("GetBlob".to_owned()),
+        ..Filter::default()
+    };
+    // The first is challenged.
+    let cut = Rule::new(blobs, Action::CutAnswer { bytes: 200_000 }).nth(2);
+    world.cloud.faults().arm(cut);
+    let mut stream = registry.blob(&reference, &descriptor).await.unwrap();
+    let mut read = stream.next().await.unwrap().unwrap().to_vec();
+    let before = world.cloud.ledger().last();
+    world.cloud.clock().advance(130_000);
+    while let Some(chunk) = stream.next().await {
+        read.extend(chunk.unwrap());
+    }
+    assert!(read == bytes, "{} of {} bytes", read.len(), bytes.len());
+    let entries = world.cloud.ledger().since(before);
+    let accepted = |operation: &str| {
+        let wanted = entries.iter().filter(|entry| {
+            entry.service == "registry"
+                && entry.operation == operation
+                && entry.outcome == Outcome::Accepted
+        });
+        wanted.count()
+    };
+    assert_eq!((accepted("Token"), accepted("GetBlob")), (1, 1));
+    // Vault is asked once more, since the password might be what does not hold any longer.
+    assert_eq!(
+        (world.accepted("Login"), world.accepted("ReadSecret")),
+        (1, 2)
+    );
 }

@@ -46,6 +46,8 @@ pub(crate) struct Shape {
     pub(crate) renewable: bool,
     /// The role's policies.
     pub(crate) policies: Vec<String>,
+    /// Life of the registry's own tokens; without it the registry takes name and password itself.
+    pub(crate) token_seconds: Option<u64>,
 }
 
 impl Default for Shape {
@@ -57,6 +59,7 @@ impl Default for Shape {
             max_ttl_seconds: 7200,
             renewable: true,
             policies: vec!["registries".to_owned()],
+            token_seconds: None,
         }
     }
 }
@@ -85,10 +88,7 @@ impl World {
             ..VaultConfig::default()
         };
         let cloud = SimCloud::start(Config {
-            registry_auth: RegistryAuth::Basic {
-                username: USER.to_owned(),
-                password: PASSWORD.to_owned(),
-            },
+            registry_auth: registry_auth(shape.token_seconds),
             vault: Some(vault),
             ..Config::default()
         });
@@ -166,7 +166,7 @@ impl World {
     pub(crate) async fn publish(&self) -> (Reference, Descriptor, Bytes) {
         let known = BTreeMap::from([(self.host(), Credential::basic(USER, PASSWORD))]);
         let registry = registry(Arc::new(StaticCredentials::new(known)));
-        let bytes = Bytes::from("blob ".repeat(10_000));
+        let bytes = Bytes::from("blob ".repeat(100_000));
         let descriptor = Descriptor::new("x", Digest::sha256(&bytes), bytes.len() as u64);
         let reference: Reference = format!("{}/team/app:1", self.host()).parse().unwrap();
         let repository = RepositoryRef::from(&reference);
@@ -190,6 +190,19 @@ impl World {
 
     pub(crate) fn accepted(&self, operation: &str) -> usize {
         self.calls(operation, Outcome::Accepted)
+    }
+}
+
+fn registry_auth(token_seconds: Option<u64>) -> RegistryAuth {
+    let (username, password) = (USER.to_owned(), PASSWORD.to_owned());
+    match token_seconds {
+        None => RegistryAuth::Basic { username, password },
+        Some(token_seconds) => RegistryAuth::Bearer {
+            username,
+            password,
+            token_seconds,
+            anonymous_pull: false,
+        },
     }
 }
 
