@@ -211,17 +211,14 @@ impl Told {
     }
 
     fn about_bytes(&self, content: &[u8], request: &Request) -> Option<Reply> {
-        let cut = |after: usize| {
-            let sent = content.get(..after).unwrap_or(content);
-            Reply::new(200).body_of_length(sent, content.len())
-        };
+        let ranged = || Reply::ranged(request, content);
         match &self.lie {
             Lie::OtherBlob => Some(Reply::ranged(request, &vec![b'x'; content.len()])),
             Lie::SlowBlob(piece, pause) => Some(Reply::new(200).slowly(content, *piece, *pause)),
-            Lie::StalledBlob(after) => Some(cut(*after).then(stalling(request))),
+            Lie::StalledBlob(after) => Some(ranged().cut(*after).then(stalling(request))),
             Lie::ShortToken => {
                 let first = !self.broken.swap(true, Ordering::SeqCst);
-                first.then(|| cut(content.len() / 2).then(Then::Close))
+                first.then(|| ranged().cut(content.len() / 2).then(Then::Close))
             }
             _ => None,
         }

@@ -117,6 +117,15 @@ impl Reply {
         self.header("Content-Length", length)
     }
 
+    /// The same, of whose body only so many bytes are sent; its stated length stays.
+    #[must_use]
+    pub fn cut(mut self, after: usize) -> Self {
+        if let Body::Whole(bytes) | Body::Slow(bytes, ..) = &mut self.body {
+            bytes.truncate(after);
+        }
+        self
+    }
+
     /// What follows it.
     #[must_use]
     pub fn then(mut self, then: Then) -> Self {
