@@ -1,6 +1,8 @@
-//! `cargo xtask bench`: builds the release binaries that are measured and starts `fractal-bench`, which knows the benchmarks. It measures nothing.
+//! `cargo xtask bench`: builds the release binaries that are measured, and what they are measured beside, and starts
+//! `fractal-bench`, which knows the benchmarks. It measures nothing.
 
 use std::ffi::{OsStr, OsString};
+use std::process::Command;
 
 use crate::console::Console;
 use crate::fault::Fault;
@@ -9,6 +11,10 @@ use crate::parts;
 use crate::workspace::Workspace;
 
 const PACKAGE: &str = "fractal-bench";
+/// A workspace of its own, so that no peer enters the product's dependencies or features.
+const PEERS: &str = "crates/fractal-bench/peers/Cargo.toml";
+/// Benchmarks of registries, which need no agent.
+const OF_REGISTRIES: [&str; 2] = ["pull", "copy"];
 
 const COST: Cost = Cost {
     what: "the release binaries",
@@ -32,16 +38,7 @@ pub(crate) fn run(
     }
     machine::check(console, workspace, COST)?;
     let parts = parts::ready(console, workspace)?;
-    let mut build = workspace.cargo();
-    build.args(["build", "--release", "--locked", "--bins"]);
-    for package in packages.iter().filter(|package| {
-        *package == PACKAGE || package.ends_with("-agent") || *package == "fractal-simcloud"
-    }) {
-        build.args(["--package", package]);
-    }
-    if !build.status().map_err(Fault::start("cargo"))?.success() {
-        return Err(Fault::Failed("the release build failed".to_owned()));
-    }
+    build(workspace, &packages, name)?;
     let mut bench = workspace.tool(workspace.program("release", PACKAGE));
     bench
         .arg(name)
@@ -53,5 +50,41 @@ pub(crate) fn run(
         code => Err(Fault::Child(
             code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1),
         )),
+    }
+}
+
+fn build(workspace: &Workspace, packages: &[String], name: &OsStr) -> Result<(), Fault> {
+    let of_registries = OF_REGISTRIES.iter().any(|benchmark| *benchmark == name);
+    let is_measured = |package: &str| match of_registries {
+        true => package == "fractal-cli",
+        false => package.ends_with("-agent") || package == "fractal-simcloud",
+    };
+    let mut own = release(workspace);
+    for package in packages {
+        if package == PACKAGE || is_measured(package) {
+            own.args(["--package", package]);
+        }
+    }
+    finish(own)?;
+    if !of_registries {
+        return Ok(());
+    }
+    let mut peers = release(workspace);
+    peers.args(["--manifest-path", PEERS]);
+    peers.arg("--target-dir").arg(workspace.target());
+    finish(peers)
+}
+
+fn release(workspace: &Workspace) -> Command {
+    let mut build = workspace.cargo();
+    build.args(["build", "--release", "--locked", "--bins"]);
+    build
+}
+
+fn finish(mut build: Command) -> Result<(), Fault> {
+    if build.status().map_err(Fault::start("cargo"))?.success() {
+        Ok(())
+    } else {
+        Err(Fault::Failed("the release build failed".to_owned()))
     }
 }

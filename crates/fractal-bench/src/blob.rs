@@ -1,7 +1,7 @@
 //! The blob that is moved: incompressible bytes, hashed as they are written, and published as the one layer of a manifest.
 
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::{BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -19,7 +19,7 @@ const PIECE: usize = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct Blob {
     pub(crate) descriptor: Descriptor,
-    file: PathBuf,
+    pub(crate) file: PathBuf,
 }
 
 /// Writes `size` bytes into `folder`, other ones for another `seed`.
@@ -44,6 +44,32 @@ pub(crate) fn make(folder: &Path, size: u64, seed: u64) -> Result<Blob, Error> {
         descriptor: Descriptor::new(media_type::FUNCTION_ZIP, hasher.finish(), size),
         file,
     })
+}
+
+/// Writes zeros over a file's bytes, which stay where they are in memory.
+pub(crate) fn blank(file: &Path) -> Result<(), Error> {
+    let failed = || Error::io(format!("writing over {}", file.display()));
+    let mut out = File::options().write(true).open(file).map_err(failed())?;
+    let size = out.metadata().map_err(failed())?.len();
+    let mut zeros = std::io::repeat(0).take(size);
+    std::io::copy(&mut zeros, &mut out)
+        .map(drop)
+        .map_err(failed())
+}
+
+/// The digest of a file.
+pub(crate) fn digest(file: &Path) -> Result<Digest, Error> {
+    let failed = || Error::io(format!("reading {}", file.display()));
+    let mut input = File::open(file).map_err(failed())?;
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    let mut piece = vec![0; PIECE];
+    loop {
+        let length = input.read(&mut piece).map_err(failed())?;
+        if length == 0 {
+            return Ok(hasher.finish());
+        }
+        hasher.update(piece.get(..length).unwrap_or_default());
+    }
 }
 
 /// Publishes the blob as `to` and removes its file.

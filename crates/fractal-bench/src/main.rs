@@ -4,14 +4,20 @@
 
 mod blob;
 mod cloud;
+mod copy;
+mod distribution;
 mod error;
 mod idle;
+mod launch;
 mod peer;
 mod probe;
 mod programs;
+mod pull;
 mod render;
 mod row;
 mod subject;
+mod table;
+mod verdict;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -34,6 +40,10 @@ struct Arguments {
 enum Benchmark {
     /// Memory of an idle lambda-agent, and of pulling and staging a large blob, beside curl and crane
     Idle(idle::IdleArgs),
+    /// Pulling and verifying blobs of several sizes, beside the least that can take, curl, crane, regctl, oci-client and skopeo
+    Pull(pull::PullArgs),
+    /// Copying an artifact to three registries, and one that is there already, beside crane, regctl, oci-client and skopeo
+    Copy(copy::CopyArgs),
     /// Rendering bundles of manifests, beside kustomize's library on the same bundles
     Render(render::RenderArgs),
     /// One of our own measured programs; started by the benchmarks
@@ -56,6 +66,16 @@ fn main() -> ExitCode {
                     let rows = runtime.block_on(idle::run(&args))?;
                     row::print(&rows, args.json).map_err(Error::io("printing the result"))?;
                     Ok(rows.iter().all(Row::is_fine))
+                }
+                Benchmark::Pull(args) => {
+                    let outcome = runtime.block_on(pull::run(&args))?;
+                    pull::print(&outcome, args.json).map_err(Error::io("printing the result"))?;
+                    Ok(outcome.is_fine())
+                }
+                Benchmark::Copy(args) => {
+                    let outcome = runtime.block_on(copy::run(&args))?;
+                    copy::print(&outcome, args.json).map_err(Error::io("printing the result"))?;
+                    Ok(outcome.is_fine())
                 }
                 Benchmark::Render(args) => {
                     let lines = render::run(&args)?;
