@@ -12,3 +12,5 @@ mod client;
 mod credentials;
 #[cfg(test)]
 mod publishing;
+#[cfg(test)]
+mod referrers;
