@@ -50,11 +50,11 @@ pub(super) fn check(wheel: &WheelSubject, target: Target, settings: &Settings) -
 pub(super) fn not_read(size: u64) -> Finding {
     let what = "not checked: what is in it, since it was not read";
     if size > READ_MAX {
-        return Finding::warning("not-checked", what)
+        return Finding::warning("not-read", what)
             .because(format!("it has {size} bytes, at most {READ_MAX} are read"))
             .fix("make it smaller");
     }
-    Finding::note("not-checked", what).fix("run `fractal check`, or `fractal inspect --contents`")
+    Finding::note("not-read", what).fix("run `fractal check`, or `fractal inspect --contents`")
 }
 
 /// What a wheel with binary modules is bound to.

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write as _};
 
+use fractal_artifact::targets::{Subject, Target, judge};
 use fractal_artifact::{KEPT_FILE_MAX, KeptFile, ZipScanner};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::raw;
+use crate::support::{read, settings};
 
 fn kept(bytes: &[u8], piece: usize) -> BTreeMap<Box<str>, KeptFile> {
     let mut scanner = ZipScanner::new().keeping(|name| name.starts_with("keep"));
@@ -128,4 +130,37 @@ fn z06_no_more_than_so_many_files_and_bytes_are_kept() {
     let files = kept(&raw::zip(&much), 1 << 20);
     let held = files.values().filter(|file| **file != KeptFile::TooLarge);
     assert_eq!((files.len(), held.count()), (30, 20));
+}
+
+macro_rules! recorded {
+    ($($name:literal),*) => {
+        [$(($name, &include_bytes!(concat!("../zips/", $name, ".zip"))[..])),*]
+    };
+}
+
+/// Writers differ in where sizes stand, how wide they are, and which permissions they state.
+#[test]
+fn what_real_writers_wrote_is_kept_and_judged() {
+    let settings = settings("handler.handler", "python3.13");
+    let mut texts = Vec::new();
+    for (writer, bytes) in recorded![
+        "python-zipfile",
+        "python-zipfile-zip64-sizes",
+        "python-zipfile-stream",
+        "python-zipfile-stream-zip64",
+        "info-zip",
+        "info-zip-stored",
+        "info-zip-stream",
+        "go-archive-zip",
+        "java-jar"
+    ] {
+        let zip = read(bytes, &settings);
+        let text = zip.contents.as_ref().unwrap().files["handler.py"].text();
+        texts.push(text.unwrap_or_else(|| panic!("{writer}")).to_owned());
+        let verdict = judge(&[Subject::Zip(zip)], Target::AwsLambda, &settings);
+        assert!(verdict.runs, "{writer}: {:?}", verdict.findings);
+    }
+    texts.dedup();
+    assert_eq!(texts.len(), 1);
+    assert_eq!(texts[0].len(), 80);
 }

@@ -134,7 +134,10 @@ fn every_limit_names_a_page() {
 fn the_documentation_has_every_limit_with_its_page() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/checking.md");
     let text = std::fs::read_to_string(path).unwrap();
-    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| `")).collect();
+    let rows: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .collect();
     for (rule, max, page) in rule_limits() {
         let has = |row: &&&str| {
             row.starts_with(&format!("| `{rule}` |"))

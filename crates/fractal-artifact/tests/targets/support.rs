@@ -52,7 +52,9 @@ pub(crate) fn found(target: Target, files: &[(&str, &str)], settings: &Settings)
 
 /// Findings as `severity rule`, what is not checked left out.
 pub(crate) fn rules(findings: &[Finding]) -> Vec<String> {
-    let findings = findings.iter().filter(|it| it.rule != "not-checked");
+    let findings = findings
+        .iter()
+        .filter(|it| !matches!(it.rule, "not-checked" | "not-read"));
     findings.map(line).collect()
 }
 

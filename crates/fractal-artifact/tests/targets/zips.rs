@@ -70,7 +70,7 @@ fn what_is_not_read_is_said_and_warned_of_only_where_it_is_too_large() {
         };
         let settings = Settings::default();
         let verdict = judge(&[Subject::Zip(zip)], Target::GcpFunctions, &settings);
-        of(&verdict.findings, "not-checked").severity
+        of(&verdict.findings, "not-read").severity
     };
     assert_eq!(of_size(READ_MAX), fractal_artifact::targets::Severity::Note);
     assert_eq!(

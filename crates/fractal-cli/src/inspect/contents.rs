@@ -92,7 +92,7 @@ pub(super) async fn read(
                 }
             }
         }
-        Opened::Broken(..) | Opened::Bundle(_) => {}
+        Opened::Broken(_) | Opened::Bundle(_) => {}
     }
     Ok(readers.finish(kind, layer))
 }

@@ -16,6 +16,8 @@ const LAYERS_SHOWN: usize = 4;
 const ANNOTATIONS: [&str; 5] = ["source", "revision", "created", "version", "base.name"];
 const PREFIX: &str = "org.opencontainers.image.";
 
+const NOTHING: &str = "nothing that decides";
+
 /// One field, what it holds, and what that says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -45,7 +47,13 @@ impl Evidence {
 
 /// A local file's name, which decides what publishing makes of it.
 pub(super) fn name(name: &str) -> Evidence {
-    Evidence::new("file name", name, of_title(name)).deciding()
+    let says = of_title(name);
+    let evidence = Evidence::new("file name", name, says);
+    if says == NOTHING {
+        evidence
+    } else {
+        evidence.deciding()
+    }
 }
 
 /// That a local file begins like a zip.
@@ -130,7 +138,7 @@ fn of_type(media_type: &str) -> &'static str {
         other if other.ends_with("+zip") || other == "application/zip" => "a zip",
         other if other.ends_with("gzip") || other.ends_with("zstd") => "a compressed image layer",
         other if other.contains(".tar") || other.contains("layer") => "an image layer, or any file",
-        _ => "nothing that decides",
+        _ => NOTHING,
     }
 }
 
@@ -141,7 +149,7 @@ fn of_title(title: &str) -> &'static str {
     } else if title.ends_with(".zip") {
         "a function zip"
     } else {
-        "nothing that decides"
+        NOTHING
     }
 }
 

@@ -38,11 +38,12 @@ impl Examined {
     pub(crate) async fn of(opened: &Opened, subject: &str) -> Result<Self, CliError> {
         match opened {
             Opened::File(parcel, _) => Ok(Self::of_file(parcel)),
-            Opened::Broken(kind, fault) => Ok(Self {
-                because: format!("its name says {kind}"),
-                subjects: vec![Subject::Refused(*kind, fault.clone())],
+            Opened::Broken(broken) => Ok(Self {
+                digest: broken.digest.clone(),
+                because: broken.because.clone(),
+                subjects: vec![Subject::Refused(broken.kind, broken.fault.clone())],
                 evidence: vec![evidence::name(subject)],
-                ..Self::nothing(vec![*kind])
+                ..Self::nothing(vec![broken.kind])
             }),
             Opened::Artifact(artifact, _) => Self::of_artifact(artifact).await,
             Opened::Bundle(linted) => {

@@ -3,7 +3,9 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use fractal_core::artifact::{ArtifactKind, ArtifactUri};
+use fractal_artifact::BundleError;
+use fractal_artifact::bundle::BUNDLE_MAX;
+use fractal_core::artifact::{ArtifactKind, ArtifactUri, Digest};
 use fractal_core::{Class, Fault, Reason};
 
 use crate::artifact::{Artifact, Reading, Source};
@@ -24,25 +26,34 @@ const NAME: usize = 100;
 pub(crate) enum Opened {
     /// A zip or wheel on this machine, as it would be published.
     File(Parcel, PathBuf),
-    /// A zip or wheel on this machine that is none.
-    Broken(ArtifactKind, Fault),
+    /// What is not what its name or type says.
+    Broken(Broken),
     /// An artifact in a registry or layout; an archive's layout goes with the parcel.
     Artifact(Box<Artifact>, Option<Parcel>),
     /// A bundle of manifests, with what its own check found.
     Bundle(manifests::Linted),
 }
 
+/// An artifact that is refused as a whole.
+pub(crate) struct Broken {
+    pub(super) kind: ArtifactKind,
+    /// How the kind was told.
+    pub(super) because: String,
+    pub(super) digest: Option<Digest>,
+    pub(super) fault: Fault,
+}
+
 impl Opened {
     pub(crate) async fn open(subject: &str, registry: &RegistryArgs) -> Result<Self, CliError> {
         let path = Path::new(subject);
         if is_bundle(path)? {
-            return Ok(Self::Bundle(manifests::linted(subject, registry).await?));
-        }
-        if path.is_file() {
-            return Self::file(subject, path).await;
+            return Self::bundle(subject, registry, None).await;
         }
         if path.is_dir() {
             return Self::artifact(subject, Source::folder(path), registry).await;
+        }
+        if path.exists() {
+            return Self::file(subject, path).await;
         }
         let uri: ArtifactUri = subject
             .parse()
@@ -107,11 +118,54 @@ impl Opened {
         registry: &RegistryArgs,
     ) -> Result<Self, CliError> {
         let artifact = Artifact::look(source).await?;
-        if matches!(artifact.reading, Reading::One(ArtifactKind::Manifests, _)) {
-            return Ok(Self::Bundle(manifests::linted(subject, registry).await?));
+        let digest = artifact.root.digest.clone();
+        match (&artifact.reading, &artifact.image) {
+            (Reading::One(ArtifactKind::Manifests, why), Some(image)) => {
+                let sizes = image.layers.iter().map(|layer| layer.size);
+                let found = sizes.fold(0, u64::saturating_add);
+                if found > BUNDLE_MAX {
+                    // Said by the manifest, so none of it is fetched.
+                    return Ok(Self::Broken(Broken {
+                        kind: ArtifactKind::Manifests,
+                        because: why.clone(),
+                        fault: too_large(found).at(&digest),
+                        digest: Some(digest),
+                    }));
+                }
+                Self::bundle(subject, registry, Some((digest, why.clone()))).await
+            }
+            _ => Ok(Self::Artifact(Box::new(artifact), None)),
         }
-        Ok(Self::Artifact(Box::new(artifact), None))
     }
+
+    async fn bundle(
+        subject: &str,
+        registry: &RegistryArgs,
+        published: Option<(Digest, String)>,
+    ) -> Result<Self, CliError> {
+        match manifests::linted(subject, registry).await {
+            Ok(linted) => Ok(Self::Bundle(linted)),
+            Err(CliError::Fault(fault)) if matches!(fault.class, Class::Terminal) => {
+                let (digest, because) = published.unzip();
+                Ok(Self::Broken(Broken {
+                    kind: ArtifactKind::Manifests,
+                    because: because.unwrap_or_else(|| "it has .fractal".to_owned()),
+                    digest,
+                    fault: *fault,
+                }))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn too_large(found: u64) -> Fault {
+    let what = "bytes";
+    Fault::from(BundleError::TooLarge {
+        what,
+        found,
+        max: BUNDLE_MAX,
+    })
 }
 
 /// A file that is no zip or no wheel although its name says so is a finding; one that cannot be read is an error.
@@ -123,7 +177,12 @@ fn broken(path: &Path, error: CliError) -> Result<Opened, CliError> {
     };
     match error {
         CliError::Fault(fault) if matches!(fault.class, Class::Terminal) => {
-            Ok(Opened::Broken(kind, *fault))
+            Ok(Opened::Broken(Broken {
+                kind,
+                because: format!("its name says {kind}"),
+                digest: None,
+                fault: *fault,
+            }))
         }
         other => Err(other),
     }

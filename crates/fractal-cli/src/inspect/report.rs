@@ -11,7 +11,8 @@ use super::evidence::Evidence;
 use super::examine::Examined;
 
 /// Notes that are conditions of running there: what a reader of the table has to know.
-const CONDITIONS: [&str; 5] = [
+const CONDITIONS: [&str; 6] = [
+    "not-read",
     "package-type",
     "index-child",
     "azure-plan",

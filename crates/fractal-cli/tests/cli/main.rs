@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod bundles;
 #[cfg(test)]
+mod checking;
+#[cfg(test)]
 mod comparing;
 #[cfg(test)]
 mod inspecting;
