@@ -1,21 +1,72 @@
-//! Copying an artifact between registries and layouts: children first, the manifest last, identical bytes throughout.
+//! Copying an artifact to several places at once: each blob is read once, children come first, and a tag is moved last.
+//!
+//! What a target has is not sent again, so a copy that broke off is taken up by the next one. Nothing is repacked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
-use fractal_core::artifact::{Descriptor, Digest, Manifest};
+use fractal_core::artifact::kind::media_type;
+use fractal_core::artifact::{Digest, Manifest, RegistryHost};
 
-use crate::auth::credentials::BoxFuture;
-use crate::blob::BlobSource;
-use crate::error::RegistryError;
-use crate::manifest::FetchedManifest;
-use crate::push::Pushed;
+use crate::blob::{BlobSource, Waits};
+use crate::counts::tallied;
+use crate::error::{Missing, RegistryError};
+use crate::manifest::{FetchedManifest, Resolved};
+use crate::options::Timeouts;
 use crate::site::{Located, Site};
 
-/// How deep indexes may hold indexes.
-const DEPTH_MAX: usize = 2;
+mod fan;
+mod place;
+mod target;
+mod travel;
+mod tree;
 
-/// What a copy did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use target::{Target, Targets, each, live};
+
+pub(crate) use fan::Feed;
+
+/// What a copy takes along, and who watches it.
+#[derive(Debug, Clone)]
+pub struct CopyOptions {
+    /// Whether what refers to the artifact travels along: signatures, bills of materials, attestations.
+    pub referrers: bool,
+    /// Where the copy says how far it is.
+    pub progress: Arc<CopyProgress>,
+}
+
+impl Default for CopyOptions {
+    fn default() -> Self {
+        Self {
+            referrers: true,
+            progress: Arc::default(),
+        }
+    }
+}
+
+/// How far a copy is, in bytes of blobs.
+#[derive(Debug, Default)]
+pub struct CopyProgress {
+    read: AtomicU64,
+    expected: AtomicU64,
+}
+
+impl CopyProgress {
+    /// Bytes read from the source so far.
+    #[must_use]
+    pub fn read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// Bytes known so far to be read in all; grows while manifests are read and where a blob has to be read again.
+    #[must_use]
+    pub fn expected(&self) -> u64 {
+        self.expected.load(Ordering::Relaxed)
+    }
+}
+
+/// What a copy to one target came to.
+#[derive(Debug, Clone)]
 pub struct Copied {
     /// The artifact's digest, the same on both sides.
     pub digest: Digest,
@@ -27,148 +78,224 @@ pub struct Copied {
     pub uploaded: u64,
     /// Bytes of the blobs sent.
     pub uploaded_bytes: u64,
-    /// Manifests written, the artifact's own included.
+    /// Manifests written, the artifact's own and those of referrers included.
     pub manifests: u64,
+    /// Referrers that the target has now, whether copied or there already.
+    pub referrers: u64,
+    /// Requests sent to the target, those to its token service included.
+    pub requests: u64,
+    /// Referrers that the target does not take.
+    pub left_behind: Vec<LeftBehind>,
 }
 
-/// Copies `from` to `to`. What is there already is not sent again; a tag is moved last.
-///
-/// # Errors
-/// Where either side fails, or the target names a digest that the source is not. Blobs and children copied until then remain;
-/// nothing refers to them.
-pub async fn copy(from: &Located, to: &Located) -> Result<Copied, RegistryError> {
-    let digest = from.resolve().await?.digest;
-    let found = Copied {
-        digest: digest.clone(),
-        existed: 0,
-        mounted: 0,
-        uploaded: 0,
-        uploaded_bytes: 0,
-        manifests: 0,
-    };
-    if let Some(expected) = to.digest.as_ref().filter(|expected| **expected != digest) {
-        return Err(RegistryError::DigestMismatch {
-            at: "the copy's target".into(),
-            expected: expected.clone(),
-            found: digest,
-        });
-    }
-    if is_there(to, &digest).await? {
-        return Ok(found);
-    }
-    let mut run = Run {
-        from: &from.site,
-        to: &to.site,
-        blobs: from.site.blobs(),
-        seen: BTreeSet::new(),
-        done: found,
-    };
-    let root = from.site.manifest(&digest).await?;
-    if to.tag.is_none() || !to.site.has_manifest(&digest).await? {
-        run.children(&root, 0).await?;
-    }
-    to.site.push_manifest(to.tag.as_ref(), &root).await?;
-    if let Site::Layout(layout) = &to.site {
-        layout.list(&root, to.tag.as_ref()).await?;
-    }
-    run.done.manifests += 1;
-    Ok(run.done)
+/// A referrer that a target does not take.
+#[derive(Debug, Clone)]
+pub struct LeftBehind {
+    /// The referrer.
+    pub digest: Digest,
+    /// Why.
+    pub error: RegistryError,
 }
 
-/// Does the target's tag, or the target itself where it has none, hold this artifact already?
-async fn is_there(to: &Located, digest: &Digest) -> Result<bool, RegistryError> {
-    match (&to.tag, &to.site) {
-        (None, Site::Registry(..)) => to.site.has_manifest(digest).await,
-        // A layout lists what it holds: writing that again is cheap and mends a list that is behind.
-        (_, Site::Layout(_)) => Ok(false),
-        (Some(tag), Site::Registry(..)) => {
-            let by_tag = Located {
-                site: to.site.clone(),
-                tag: Some(tag.clone()),
-                digest: None,
-            };
-            match by_tag.resolve().await {
-                Ok(there) => Ok(there.digest == *digest),
-                Err(RegistryError::NotFound { .. }) => Ok(false),
-                Err(error) => Err(error),
-            }
-        }
-    }
+/// What a copy came to.
+#[derive(Debug, Clone)]
+pub struct CopyReport {
+    /// What the source is; `None` where it could not be asked.
+    pub digest: Option<Digest>,
+    /// Bytes of blobs read from the source.
+    pub read_bytes: u64,
+    /// Reads of blobs that had been read before, for targets that failed or stalled under way.
+    pub rereads: u64,
+    /// Requests sent to the source.
+    pub requests: u64,
+    /// Of each target, in order.
+    pub targets: Vec<Result<Copied, RegistryError>>,
 }
 
-struct Run<'a> {
-    from: &'a Site,
-    to: &'a Site,
-    blobs: Box<dyn BlobSource>,
-    seen: BTreeSet<Digest>,
-    done: Copied,
-}
-
-impl Run<'_> {
-    fn children<'b>(
-        &'b mut self,
-        manifest: &'b FetchedManifest,
-        depth: usize,
-    ) -> BoxFuture<'b, Result<(), RegistryError>> {
-        Box::pin(async move {
-            match &manifest.manifest {
-                Manifest::Image(image) => {
-                    for descriptor in image.layers.iter().chain(std::iter::once(&image.config)) {
-                        self.blob(descriptor).await?;
-                    }
-                }
-                Manifest::Index(index) => {
-                    for entry in &index.manifests {
-                        self.child(entry, depth + 1).await?;
-                    }
-                }
-            }
-            Ok(())
+impl CopyReport {
+    /// The result of the first target, where there is only one.
+    ///
+    /// # Errors
+    /// The target's own.
+    pub fn only(self) -> Result<Copied, RegistryError> {
+        self.targets.into_iter().next().unwrap_or_else(|| {
+            Err(RegistryError::Setting {
+                setting: "targets",
+                problem: "a copy needs at least one".into(),
+            })
         })
     }
+}
 
-    async fn child(&mut self, entry: &Descriptor, depth: usize) -> Result<(), RegistryError> {
-        if depth > DEPTH_MAX {
-            return Err(RegistryError::protocol(
-                &entry.digest.as_str().into(),
-                format!("indexes are nested deeper than {DEPTH_MAX}"),
-            ));
+/// Copies `from` to every place of `to`. One that fails stops no other.
+///
+/// Each blob is read once, whatever the number of targets; a target that stalls is dropped by its own deadline and served by
+/// another read. Blobs and children copied until an error remain; nothing refers to them.
+pub async fn copy(from: &Located, to: &[Located], options: &CopyOptions) -> CopyReport {
+    let run = Arc::new(Run::new(&from.site, options));
+    let found = tallied(&run.tally, from.resolve()).await;
+    let results = match &found {
+        Ok(resolved) => run.clone().to_all(resolved, to).await,
+        Err(error) => to.iter().map(|_| Err(error.clone())).collect(),
+    };
+    CopyReport {
+        digest: found.ok().map(|resolved| resolved.digest),
+        read_bytes: run.read.load(Ordering::Relaxed),
+        rereads: run.rereads.load(Ordering::Relaxed),
+        requests: run.tally.load(Ordering::Relaxed),
+        targets: results,
+    }
+}
+
+/// One copy.
+struct Run {
+    from: Site,
+    blobs: Box<dyn BlobSource>,
+    waits: Waits,
+    referrers: bool,
+    progress: Arc<CopyProgress>,
+    /// Requests to the source.
+    tally: Arc<AtomicU64>,
+    read: AtomicU64,
+    rereads: AtomicU64,
+    /// Blobs that were read at least once.
+    opened: Mutex<BTreeSet<Digest>>,
+    /// Which registries mount blobs, as far as they were asked.
+    mounts: Mutex<BTreeMap<RegistryHost, bool>>,
+    /// Lists of layouts are read and written one at a time.
+    listing: tokio::sync::Mutex<()>,
+}
+
+impl Run {
+    fn new(from: &Site, options: &CopyOptions) -> Self {
+        let timeouts = match from {
+            Site::Registry(registry, _) => registry.options().timeouts,
+            _ => Timeouts::default(),
+        };
+        Self {
+            from: from.clone(),
+            blobs: from.blobs(),
+            waits: Waits::of(&timeouts),
+            referrers: options.referrers,
+            progress: options.progress.clone(),
+            tally: Arc::default(),
+            read: AtomicU64::new(0),
+            rereads: AtomicU64::new(0),
+            opened: Mutex::default(),
+            mounts: Mutex::default(),
+            listing: tokio::sync::Mutex::default(),
         }
-        if !self.seen.insert(entry.digest.clone()) || self.to.has_manifest(&entry.digest).await? {
-            return Ok(());
-        }
-        let child = self.from.manifest(&entry.digest).await?;
-        if child.bytes.len() as u64 != entry.size {
-            let found = format!("the manifest has {}", child.bytes.len()).into();
-            return Err(RegistryError::SizeMismatch {
-                at: entry.digest.as_str().into(),
-                expected: entry.size,
-                found,
-            });
-        }
-        self.children(&child, depth).await?;
-        self.to.push_manifest(None, &child).await?;
-        self.done.manifests += 1;
-        Ok(())
     }
 
-    async fn blob(&mut self, descriptor: &Descriptor) -> Result<(), RegistryError> {
-        if !self.seen.insert(descriptor.digest.clone()) {
-            return Ok(());
+    async fn to_all(
+        self: Arc<Self>,
+        resolved: &Resolved,
+        to: &[Located],
+    ) -> Vec<Result<Copied, RegistryError>> {
+        let targets: Targets = to.iter().map(|to| Target::new(to, resolved)).collect();
+        let behind = self.behind(&targets, &resolved.digest).await;
+        if !behind.is_empty() || self.referrers {
+            self.bring(resolved, &live(&targets), &behind).await;
         }
-        let from = self.from.mountable_for(self.to);
-        match self
-            .to
-            .push_blob(descriptor, self.blobs.as_ref(), from)
-            .await?
-        {
-            Pushed::Existed => self.done.existed += 1,
-            Pushed::Mounted => self.done.mounted += 1,
-            Pushed::Uploaded => {
-                self.done.uploaded += 1;
-                self.done.uploaded_bytes += descriptor.size;
+        targets.iter().map(|target| target.result()).collect()
+    }
+
+    /// The targets whose tag, or which themselves where they have none, do not hold the artifact yet.
+    async fn behind(&self, targets: &Targets, digest: &Digest) -> Targets {
+        let wanted = digest.clone();
+        let targets = live(targets);
+        let there = each(&targets, move |target| {
+            let wanted = wanted.clone();
+            async move { is_there(&target, &wanted).await }
+        });
+        let there = there.await.into_iter();
+        there
+            .filter_map(|(target, there)| (!there).then_some(target))
+            .collect()
+    }
+
+    async fn bring(self: &Arc<Self>, resolved: &Resolved, targets: &Targets, behind: &Targets) {
+        let digest = &resolved.digest;
+        let is_image = matches!(
+            resolved.media_type.as_deref(),
+            Some(media_type::OCI_MANIFEST | media_type::DOCKER_MANIFEST)
+        );
+        if behind.is_empty() && is_image {
+            self.travel(vec![digest.clone()], targets, None).await;
+            return;
+        }
+        let root = match tallied(&self.tally, self.from.manifest(digest)).await {
+            Ok(root) => root,
+            Err(error) => return fail(targets, &error),
+        };
+        let lacking = self.lacking(digest, behind).await;
+        self.children(&root, lacking, 0).await;
+        if self.referrers {
+            self.travel(subjects(&root), &live(targets), Some((&root, behind)))
+                .await;
+        }
+        self.finish(&root, &live(behind)).await;
+    }
+
+    /// Writes the artifact's own manifest under its tag, and reads it back by that.
+    async fn finish(&self, root: &FetchedManifest, targets: &Targets) {
+        let (in_layouts, in_registries): (Targets, Targets) = targets
+            .iter()
+            .cloned()
+            .partition(|target| matches!(target.site, Site::Layout(_)));
+        let manifest = root.clone();
+        each(&in_registries, move |target| {
+            let root = manifest.clone();
+            async move { target.publish(&root).await }
+        })
+        .await;
+        for target in in_layouts {
+            let _one = self.listing.lock().await;
+            if let Err(error) = target.publish(root).await {
+                target.fail(error);
             }
         }
-        Ok(())
+    }
+}
+
+/// The manifests that others may refer to: an artifact's own, and of an index those it names.
+fn subjects(root: &FetchedManifest) -> Vec<Digest> {
+    let mut all = vec![root.digest.clone()];
+    if let Manifest::Index(index) = &root.manifest {
+        for entry in &index.manifests {
+            if !all.contains(&entry.digest) {
+                all.push(entry.digest.clone());
+            }
+        }
+    }
+    all
+}
+
+async fn is_there(target: &Target, digest: &Digest) -> Result<bool, RegistryError> {
+    let Site::Registry(registry, repository) = &target.site else {
+        // A layout lists what it holds: writing that again is cheap and mends a list that is behind.
+        return Ok(false);
+    };
+    let Some(tag) = &target.tag else {
+        return target.has_manifest(digest).await;
+    };
+    let found = registry
+        .resolve_version(repository, tag.as_str(), crate::error::Action::Push)
+        .await;
+    match found {
+        Ok(there) => Ok(there.digest == *digest),
+        Err(RegistryError::NotFound { missing, .. }) => {
+            if missing == Missing::Repository {
+                target.is_new();
+            }
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn fail(targets: &Targets, error: &RegistryError) {
+    for target in targets {
+        target.fail(error.clone());
     }
 }

@@ -1,5 +1,6 @@
 //! How many requests of which kind have left: for metrics, tests and benchmarks.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a request was for.
@@ -22,11 +23,13 @@ pub enum RequestKind {
     Upload,
     /// Writing a manifest.
     PutManifest,
+    /// Listing tags or referrers.
+    List,
 }
 
 impl RequestKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Resolve,
         Self::Manifest,
         Self::Blob,
@@ -35,6 +38,7 @@ impl RequestKind {
         Self::Open,
         Self::Upload,
         Self::PutManifest,
+        Self::List,
     ];
 
     /// Its name, as a metric label.
@@ -49,6 +53,7 @@ impl RequestKind {
             Self::Open => "open",
             Self::Upload => "upload",
             Self::PutManifest => "put_manifest",
+            Self::List => "list",
         }
     }
 }
@@ -71,11 +76,23 @@ impl Requests {
     }
 }
 
+tokio::task_local! {
+    /// Where the task at hand counts its requests besides.
+    static TALLY: Arc<AtomicU64>;
+}
+
+/// Runs `work` and adds the requests it sends to `tally`.
+pub(crate) async fn tallied<T>(tally: &Arc<AtomicU64>, work: impl Future<Output = T>) -> T {
+    TALLY.scope(tally.clone(), work).await
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Counts([AtomicU64; RequestKind::ALL.len()]);
 
 impl Counts {
     pub(crate) fn add(&self, kind: RequestKind) {
+        // Outside a copy nobody tallies.
+        let _ = TALLY.try_with(|tally| tally.fetch_add(1, Ordering::Relaxed));
         if let Some(count) = self.0.get(kind as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }

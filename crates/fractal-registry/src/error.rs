@@ -251,6 +251,16 @@ pub enum RegistryError {
         /// What came.
         found: Digest,
     },
+    /// What was written is not what is there afterwards.
+    #[error("{at} has {found} and not {expected}, which was written")]
+    Rewritten {
+        /// Where.
+        at: Arc<str>,
+        /// What was written.
+        expected: Digest,
+        /// What is there.
+        found: Digest,
+    },
     /// Content is longer or shorter than its descriptor says.
     #[error("content at {at} is not of its declared {expected} bytes: {found}")]
     SizeMismatch {

@@ -10,9 +10,9 @@ use fractal_core::artifact::{Descriptor, Digest, Tag};
 
 use crate::auth::credentials::BoxFuture;
 use crate::blob::{BlobSource, BlobStream};
+use crate::copy::Feed;
 use crate::error::{Missing, RegistryError, Said};
 use crate::manifest::{FetchedManifest, Resolved, verified};
-use crate::push::Pushed;
 
 mod list;
 mod write;
@@ -105,14 +105,18 @@ impl OciLayout {
     pub(crate) async fn write_blob(
         &self,
         descriptor: &Descriptor,
-        source: &dyn BlobSource,
-    ) -> Result<Pushed, RegistryError> {
-        if self.has(&descriptor.digest).await? {
-            return Ok(Pushed::Existed);
-        }
-        let stream = source.open(descriptor).await?;
-        write::stream(&self.blob_path(&descriptor.digest), stream).await?;
-        Ok(Pushed::Uploaded)
+        feed: Feed,
+    ) -> Result<(), RegistryError> {
+        write::stream(&self.blob_path(&descriptor.digest), feed).await
+    }
+
+    /// What it lists, with the tags of it; nothing where it does not exist yet.
+    pub(crate) async fn listed(&self) -> Result<Vec<(Descriptor, Option<Tag>)>, RegistryError> {
+        let list = List::read_or_new(self).await?;
+        let entries = list.entries().iter();
+        Ok(entries
+            .map(|entry| (entry.clone(), tag_of(entry)))
+            .collect())
     }
 
     pub(crate) async fn write_manifest(
@@ -160,6 +164,11 @@ impl BlobSource for OciLayout {
             BlobStream::of_file(&path, descriptor).await
         })
     }
+}
+
+/// The tag that an entry of a layout's list carries.
+pub(crate) fn tag_of(entry: &Descriptor) -> Option<Tag> {
+    entry.annotations.get(list::REF_NAME)?.parse().ok()
 }
 
 /// A file of at most a manifest's size; `None` where there is none.

@@ -146,6 +146,18 @@ impl Registry {
         verified(&call.access.at, digest, bytes, served.as_deref())
     }
 
+    /// What is served under a tag or digest, as it is, and its content type.
+    pub(crate) async fn served(
+        &self,
+        repository: &RepositoryRef,
+        version: &str,
+        action: Action,
+    ) -> Result<(Bytes, Option<String>), RegistryError> {
+        let kind = (RequestKind::Manifest, Method::GET);
+        let call = self.manifest_call(repository, version, kind, action)?;
+        self.manifest_bytes(&call).await
+    }
+
     async fn manifest_bytes(&self, call: &Call) -> Result<(Bytes, Option<String>), RegistryError> {
         let at = &call.access.at;
         let answer = self.transport().send(call).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fractal_core::artifact::digest::Algorithm;
 use fractal_core::artifact::{Descriptor, Digest, Reference, Repository, Tag};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Method};
 use tokio::time::Instant;
 
@@ -13,12 +13,15 @@ use crate::blob::BlobSource;
 use crate::client::Registry;
 use crate::counts::RequestKind;
 use crate::egress::Lane;
-use crate::endpoint::RepositoryRef;
+pub(crate) use crate::endpoint::RepositoryRef;
 use crate::error::{Action, Missing, RegistryError};
-use crate::manifest::digest_of;
+use crate::manifest::{FetchedManifest, digest_of};
 use crate::transport::Call;
 
-mod session;
+pub(crate) mod session;
+
+/// Said by registries that list a manifest under the subject it names.
+const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 
 /// How a blob came to be in the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,13 +123,42 @@ impl Registry {
         Ok(found)
     }
 
+    /// Writes a manifest under its tag, or its digest where it has none, and compares every byte that is served afterwards.
+    /// `true` where the registry says that it lists the manifest under its subject.
+    pub(crate) async fn write_manifest(
+        &self,
+        repository: &RepositoryRef,
+        tag: Option<&Tag>,
+        manifest: &FetchedManifest,
+    ) -> Result<bool, RegistryError> {
+        let version = tag.map_or_else(|| manifest.digest.as_str(), Tag::as_str);
+        let (bytes, media_type) = (manifest.bytes.clone(), &manifest.media_type);
+        let listed = self
+            .put_manifest(repository, version, bytes, media_type)
+            .await?;
+        let (served, _) = self.served(repository, version, Action::Push).await?;
+        if served == manifest.bytes {
+            return Ok(listed);
+        }
+        Err(RegistryError::Rewritten {
+            at: tag
+                .map_or_else(
+                    || format!("{repository}@{version}"),
+                    |tag| format!("{repository}:{tag}"),
+                )
+                .into(),
+            expected: manifest.digest.clone(),
+            found: digest_of(&served, manifest.digest.algorithm()),
+        })
+    }
+
     async fn put_manifest(
         &self,
         repository: &RepositoryRef,
         version: &str,
         bytes: Bytes,
         media_type: &str,
-    ) -> Result<(), RegistryError> {
+    ) -> Result<bool, RegistryError> {
         let mut call = self.manifest_call(
             repository,
             version,
@@ -142,7 +174,8 @@ impl Registry {
         call.headers = vec![(CONTENT_TYPE, content_type)];
         call.body = Some(bytes);
         call.missing = Missing::Repository;
-        self.transport().send(&call).await.map(drop)
+        let answer = self.transport().send(&call).await?;
+        Ok(answer.header(&OCI_SUBJECT).is_some())
     }
 
     /// Makes `tag` point to the manifest with `digest`, which the repository has already.

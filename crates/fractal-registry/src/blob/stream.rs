@@ -12,7 +12,7 @@ use fractal_core::artifact::Descriptor;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-use super::supply::{Broken, BytesSupply, FileSupply, Opened, Source, Supply};
+use super::supply::{Broken, BytesSupply, FileSupply, Opened, PartSupply, Source, Supply};
 use super::verify::{Verdict, Verifier};
 use crate::auth::credentials::BoxFuture;
 use crate::error::RegistryError;
@@ -36,6 +36,22 @@ impl Waits {
             window: timeouts.rate_window,
             least_rate: timeouts.least_rate,
         }
+    }
+
+    /// Longest wait without a byte.
+    pub(crate) const fn idle(self) -> Duration {
+        self.idle
+    }
+
+    /// Time over which the rate is measured.
+    pub(crate) const fn window(self) -> Duration {
+        self.window
+    }
+
+    /// Are `bytes` too few for the time that was waited for them?
+    pub(crate) const fn is_crawl(self, bytes: u64, waited: Duration) -> bool {
+        waited.as_nanos() >= self.window.as_nanos()
+            && (bytes as u128) * 1000 < (self.least_rate as u128) * waited.as_millis()
     }
 }
 
@@ -91,6 +107,21 @@ impl BlobStream {
             Waits::of(&Timeouts::default()),
         )
         .await
+    }
+
+    /// The `descriptor.size` bytes of a file from `start` on.
+    pub(crate) async fn of_part(
+        path: &Path,
+        start: u64,
+        descriptor: &Descriptor,
+    ) -> Result<Self, RegistryError> {
+        let part = PartSupply {
+            path: path.to_owned(),
+            start,
+            size: descriptor.size,
+        };
+        let waits = Waits::of(&Timeouts::default());
+        Self::open(Box::new(part), descriptor, waits).await
     }
 
     fn new(supply: Box<dyn Supply>, opened: Opened, descriptor: &Descriptor, waits: Waits) -> Self {
@@ -317,10 +348,8 @@ impl Clock {
         }
     }
 
-    fn is_crawling(&self) -> bool {
-        self.waited >= self.waits.window
-            && u128::from(self.bytes) * 1000
-                < u128::from(self.waits.least_rate) * self.waited.as_millis()
+    const fn is_crawling(&self) -> bool {
+        self.waits.is_crawl(self.bytes, self.waited)
     }
 
     fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Expired> {

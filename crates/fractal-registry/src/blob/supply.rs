@@ -42,6 +42,8 @@ pub(crate) enum Source {
 pub(crate) struct FileSource {
     file: File,
     buffer: BytesMut,
+    /// Bytes of it that are still to be read.
+    left: u64,
 }
 
 /// What went wrong under way: to be resumed.
@@ -80,10 +82,12 @@ impl Source {
 
 impl FileSource {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<Option<Bytes>>> {
-        self.buffer.resize(FILE_CHUNK, 0);
+        let wanted = usize::try_from(self.left).unwrap_or(usize::MAX);
+        self.buffer.resize(wanted.min(FILE_CHUNK), 0);
         let mut buffer = ReadBuf::new(&mut self.buffer);
         std::task::ready!(Pin::new(&mut self.file).poll_read(cx, &mut buffer))?;
         let length = buffer.filled().len();
+        self.left -= length as u64;
         Poll::Ready(Ok(
             (length > 0).then(|| self.buffer.split_to(length).freeze())
         ))
@@ -116,14 +120,37 @@ impl Supply for FileSupply {
     fn open(&self, offset: u64) -> BoxFuture<'static, Result<Opened, RegistryError>> {
         let path = self.0.clone();
         Box::pin(async move {
-            open_file(&path, offset)
+            open_file(&path, offset, u64::MAX)
                 .await
                 .map_err(|error| RegistryError::file(&path, error))
         })
     }
 }
 
-async fn open_file(path: &Path, offset: u64) -> std::io::Result<Opened> {
+/// Part of a file: a blob within an archive.
+pub(super) struct PartSupply {
+    pub(super) path: PathBuf,
+    pub(super) start: u64,
+    pub(super) size: u64,
+}
+
+impl Supply for PartSupply {
+    fn at(&self) -> Arc<str> {
+        self.path.display().to_string().into()
+    }
+
+    fn open(&self, offset: u64) -> BoxFuture<'static, Result<Opened, RegistryError>> {
+        let (path, start) = (self.path.clone(), self.start);
+        let left = self.size.saturating_sub(offset);
+        Box::pin(async move {
+            let opened = open_file(&path, start.saturating_add(offset), left).await;
+            let opened = opened.map_err(|error| RegistryError::file(&path, error))?;
+            Ok(Opened { offset, ..opened })
+        })
+    }
+}
+
+async fn open_file(path: &Path, offset: u64, left: u64) -> std::io::Result<Opened> {
     let mut file = File::open(path).await?;
     file.set_max_buf_size(FILE_CHUNK);
     if offset > 0 {
@@ -134,6 +161,7 @@ async fn open_file(path: &Path, offset: u64) -> std::io::Result<Opened> {
         bytes: Source::File(Box::new(FileSource {
             file,
             buffer: BytesMut::new(),
+            left,
         })),
     })
 }

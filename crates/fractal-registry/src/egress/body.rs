@@ -2,32 +2,41 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::blob::BlobStream;
 use crate::error::RegistryError;
 
-/// A request body: nothing, bytes at hand, or a verified stream.
+/// A body whose bytes come while it is sent.
+pub(crate) type Stream = Pin<Box<dyn Body<Data = Bytes, Error = RegistryError> + Send>>;
+
+/// A request body: nothing, bytes at hand, or a stream of verified ones.
 pub(crate) enum Outgoing {
     Bytes(Option<Bytes>),
-    Stream(Box<BlobStream>, Arc<Progress>),
+    Stream(Stream, Arc<Progress>),
 }
 
 /// How far a streamed body has come, and why it broke off where it did.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     sent: AtomicU64,
+    /// Whether there was nothing to send when it was last asked for.
+    starved: AtomicBool,
     failure: Mutex<Option<RegistryError>>,
 }
 
 impl Progress {
     pub(crate) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Whether the connection waits for the body, and not the other way round.
+    pub(crate) fn is_starved(&self) -> bool {
+        self.starved.load(Ordering::Relaxed)
     }
 
     pub(crate) fn failure(&self) -> Option<RegistryError> {
@@ -55,7 +64,10 @@ impl Body for Outgoing {
         match &mut *self {
             Self::Bytes(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Stream(stream, progress) => {
-                let polled = Pin::new(stream.as_mut()).poll_frame(cx);
+                let polled = stream.as_mut().poll_frame(cx);
+                progress
+                    .starved
+                    .store(polled.is_pending(), Ordering::Relaxed);
                 match &polled {
                     Poll::Ready(Some(Ok(frame))) => {
                         let length = frame.data_ref().map_or(0, |data| data.len() as u64);

@@ -96,7 +96,7 @@ const fn class_of(error: &RegistryError) -> (Class, Reason) {
         E::Protocol { .. } | E::Range { .. } => (PASSING, PROTOCOL),
         E::ManifestTooLarge { .. } => (Class::Terminal, MANIFEST_TOO_LARGE),
         E::ManifestInvalid { .. } => (Class::Terminal, MANIFEST_INVALID),
-        E::DigestMismatch { .. } => (Class::Terminal, DIGEST_MISMATCH),
+        E::DigestMismatch { .. } | E::Rewritten { .. } => (Class::Terminal, DIGEST_MISMATCH),
         E::SizeMismatch { .. } => (Class::Terminal, SIZE_MISMATCH),
         E::Truncated { .. } => (PASSING, BLOB_TRUNCATED),
         E::Layout { .. } => (Class::Blocked, LAYOUT),
@@ -128,6 +128,7 @@ fn place(error: &RegistryError) -> &str {
         | E::ManifestTooLarge { at, .. }
         | E::ManifestInvalid { at, .. }
         | E::DigestMismatch { at, .. }
+        | E::Rewritten { at, .. }
         | E::SizeMismatch { at, .. }
         | E::Truncated { at, .. }
         | E::Range { at, .. }
@@ -264,6 +265,10 @@ fn advice(error: &RegistryError) -> (String, &'static str) {
             "the registry served other bytes than the digest names".into(),
             "treat the registry as compromised or damaged until it is explained, then publish again",
         ),
+        E::Rewritten { .. } => (
+            "the registry does not have what was pushed".into(),
+            "look who else pushes to this tag, or what rewrites manifests there; then publish again",
+        ),
         E::SizeMismatch { .. } => (
             "the registry served more or fewer bytes than the manifest declares".into(),
             "treat the registry as compromised or damaged until it is explained, then publish again",
@@ -345,6 +350,9 @@ fn why(error: &RegistryError) -> Option<String> {
         E::Range {
             offset, problem, ..
         } => Some(format!("asked for byte {offset} on, {problem}")),
+        E::Rewritten {
+            expected, found, ..
+        } => Some(format!("it has {found}, not {expected}")),
         E::DigestMismatch {
             expected, found, ..
         } => Some(format!("expected {expected}, found {found}")),

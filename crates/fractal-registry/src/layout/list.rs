@@ -7,7 +7,7 @@ use super::{OciLayout, read_small};
 use crate::error::RegistryError;
 
 /// The annotation that carries a tag.
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
+pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// Most entries of a layout.
 const ENTRIES_MAX: usize = 1000;
 
@@ -50,6 +50,10 @@ impl List {
             Ok(false) => Ok(Self(ImageIndex::new(Vec::new()))),
             Err(error) => Err(RegistryError::file(&path, error)),
         }
+    }
+
+    pub(super) fn entries(&self) -> &[Descriptor] {
+        &self.0.manifests
     }
 
     pub(super) fn find(&self, tag: Option<&Tag>) -> Result<&Descriptor, String> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::blob::BlobStream;
+use crate::copy::Feed;
 use crate::error::RegistryError;
 
 pub(super) async fn whole(path: &Path, bytes: &[u8]) -> Result<(), RegistryError> {
@@ -21,11 +21,11 @@ pub(super) async fn whole(path: &Path, bytes: &[u8]) -> Result<(), RegistryError
     aside.keep(path).await
 }
 
-pub(super) async fn stream(path: &Path, mut stream: BlobStream) -> Result<(), RegistryError> {
+pub(super) async fn stream(path: &Path, mut feed: Feed) -> Result<(), RegistryError> {
     let aside = Aside::create(path).await?;
     let broken = |error| RegistryError::file(&aside.path, error);
     let mut file = File::create(&aside.path).await.map_err(broken)?;
-    while let Some(chunk) = stream.next().await {
+    while let Some(chunk) = feed.next().await {
         file.write_all(&chunk?).await.map_err(broken)?;
     }
     file.sync_all().await.map_err(broken)?;

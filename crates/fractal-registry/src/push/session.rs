@@ -11,21 +11,29 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri};
 
 use super::{Pushed, check_stored};
 use crate::auth::percent;
-use crate::blob::{BlobSource, BlobStream};
+use crate::blob::BlobSource;
 use crate::client::Registry;
 use crate::counts::RequestKind;
 use crate::egress::address::{Class, Reach};
-use crate::egress::body::{Outgoing, Progress};
+use crate::egress::body::{Outgoing, Progress, Stream};
 use crate::egress::{Lane, Route};
 use crate::endpoint::{Origin, RepositoryRef, join, shown};
 use crate::error::{Action, Missing, RegistryError};
 use crate::manifest::CONTENT_DIGEST;
 use crate::transport::{Answer, Call, safe_target};
 
-/// An open upload session, or nothing where the mount made it unnecessary.
-enum Session {
+/// What asking for an upload came to.
+pub(crate) enum Opened {
+    /// The mount made it unnecessary.
     Mounted,
-    At(Uri, Class),
+    Session(Box<Session>),
+}
+
+/// An open upload session: it takes one blob.
+pub(crate) struct Session {
+    call: Call,
+    url: Uri,
+    class: Class,
 }
 
 impl Registry {
@@ -36,26 +44,41 @@ impl Registry {
         source: &dyn BlobSource,
         from: Option<&Repository>,
     ) -> Result<Pushed, RegistryError> {
-        let call = self.open_call(repository, descriptor, from)?;
-        let (url, class) = match self.session(&call, from.is_some()).await? {
-            Session::Mounted => return Ok(Pushed::Mounted),
-            Session::At(url, class) => (url, class),
-        };
-        let target = with_digest(&url, descriptor).ok_or_else(|| {
-            RegistryError::protocol(&call.access.at, "its upload location cannot be used")
-        })?;
-        let stream = source.open(descriptor).await?;
-        self.put(&call, (target, class), descriptor, stream).await?;
-        Ok(Pushed::Uploaded)
+        match self.open_upload(repository, descriptor, from).await? {
+            Opened::Mounted => Ok(Pushed::Mounted),
+            Opened::Session(session) => {
+                let stream = source.open(descriptor).await?;
+                self.fill(*session, descriptor, Box::pin(stream)).await?;
+                Ok(Pushed::Uploaded)
+            }
+        }
     }
 
-    async fn put(
+    /// Opens an upload, or mounts the blob from the repository `from` of the same registry.
+    pub(crate) async fn open_upload(
         &self,
-        call: &Call,
-        (url, class): (Uri, Class),
+        repository: &RepositoryRef,
         descriptor: &Descriptor,
-        stream: BlobStream,
+        from: Option<&Repository>,
+    ) -> Result<Opened, RegistryError> {
+        let call = self.open_call(repository, descriptor, from)?;
+        let Some((url, class)) = self.session(&call, from.is_some()).await? else {
+            return Ok(Opened::Mounted);
+        };
+        let url = with_digest(&url, descriptor).ok_or_else(|| {
+            RegistryError::protocol(&call.access.at, "its upload location cannot be used")
+        })?;
+        Ok(Opened::Session(Box::new(Session { call, url, class })))
+    }
+
+    /// Sends the blob, which `body` gives in exactly its size, and completes the upload.
+    pub(crate) async fn fill(
+        &self,
+        session: Session,
+        descriptor: &Descriptor,
+        body: Stream,
     ) -> Result<(), RegistryError> {
+        let Session { call, url, class } = session;
         let own = Origin::of(&url).as_ref() == Some(&call.access.origin);
         let reach = if own {
             Reach::Named
@@ -68,7 +91,7 @@ impl Registry {
             .unasked(transport.egress, &call.access)
             .await?;
         let progress = Arc::new(Progress::default());
-        let mut request = Request::new(Outgoing::Stream(Box::new(stream), progress.clone()));
+        let mut request = Request::new(Outgoing::Stream(body, progress.clone()));
         *request.method_mut() = Method::PUT;
         *request.uri_mut() = url.clone();
         let headers = request.headers_mut();
@@ -80,20 +103,24 @@ impl Registry {
         if let Some(header) = shown_as.header.clone().filter(|_| own) {
             headers.insert(AUTHORIZATION, header);
         }
-        let sent = (call, progress.as_ref(), descriptor.size);
+        let sent = (&call, progress.as_ref(), descriptor.size);
         let response = self.watched(request, reach, sent).await?;
         let answer = Answer { response, url };
         if !answer.response.status().is_success() {
-            return Err(transport.refusal(call, answer, &shown_as).await);
+            return Err(transport.refusal(&call, answer, &shown_as).await);
         }
         let stored = answer.header(&CONTENT_DIGEST);
         check_stored(&call.access.at, &descriptor.digest, stored)
     }
 
-    async fn session(&self, call: &Call, mounting: bool) -> Result<Session, RegistryError> {
+    async fn session(
+        &self,
+        call: &Call,
+        mounting: bool,
+    ) -> Result<Option<(Uri, Class)>, RegistryError> {
         let answer = self.transport().send(call).await?;
         if answer.response.status() == StatusCode::CREATED && mounting {
-            return Ok(Session::Mounted);
+            return Ok(None);
         }
         let at = &call.access.at;
         if answer.response.status() != StatusCode::ACCEPTED {
@@ -115,10 +142,8 @@ impl Registry {
             problem,
         };
         safe_target(&answer.url, &location).map_err(bad)?;
-        Ok(Session::At(
-            location,
-            crate::egress::answered_from(&answer.response),
-        ))
+        let class = crate::egress::answered_from(&answer.response);
+        Ok(Some((location, class)))
     }
 
     fn open_call(
@@ -180,6 +205,8 @@ impl Registry {
                 Ok(Ok(answer)) => return Ok(answer),
                 // The source's own error says more than the connection it broke.
                 Ok(Err(error)) => return Err(progress.failure().unwrap_or(error)),
+                // Who feeds the body has deadlines of his own, and says what is wrong there.
+                Err(_) if progress.is_starved() => seen = progress.sent(),
                 Err(_) if progress.sent() == seen => return Err(stuck(call, seen, size, limit)),
                 Err(_) => seen = progress.sent(),
             }

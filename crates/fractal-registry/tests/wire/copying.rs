@@ -3,10 +3,20 @@
 use bytes::Bytes;
 use fractal_core::artifact::kind::media_type;
 use fractal_core::artifact::{ArtifactUri, Descriptor, Digest, ImageIndex, ImageManifest, Layout};
-use fractal_registry::{Located, Registry, RepositoryRef, copy};
+use fractal_registry::{Copied, CopyOptions, Located, Registry, RegistryError, RepositoryRef};
 
 use crate::honest;
 use crate::server::{Server, client};
+
+/// Copies to one place, without what refers to the artifact.
+async fn copy(from: &Located, to: &Located) -> Result<Copied, RegistryError> {
+    let options = CopyOptions {
+        referrers: false,
+        ..CopyOptions::default()
+    };
+    let to = std::slice::from_ref(to);
+    fractal_registry::copy(from, to, &options).await.only()
+}
 
 fn descriptor(media_type: &str, bytes: &[u8]) -> Descriptor {
     Descriptor::new(media_type, Digest::sha256(bytes), bytes.len() as u64)

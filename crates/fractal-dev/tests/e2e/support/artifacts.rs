@@ -62,7 +62,8 @@ pub(crate) async fn publish_image(
         panic!("a layout")
     };
     let to: Reference = format!("{ECR}/{name}").parse().unwrap();
-    let copied = fractal_registry::copy(&(&layout).into(), &client.locate(&to)).await;
-    assert_eq!(copied.unwrap().digest, image.index);
+    let options = fractal_registry::CopyOptions::default();
+    let copied = fractal_registry::copy(&(&layout).into(), &[client.locate(&to)], &options).await;
+    assert_eq!(copied.only().unwrap().digest, image.index);
     image.amd64
 }
