@@ -1,4 +1,4 @@
-//! Row R18: one component id in two live systems.
+//! Row R18: one component id in two live systems; and that the check for secrets finds what is there.
 
 use serde_json::json;
 
@@ -68,4 +68,16 @@ async fn r18_without_a_name_of_its_own_each_live_system_has_its_function() {
     let mut wanted = vec![zip_digest("one"), zip_digest("two")];
     wanted.sort();
     assert_eq!(served, wanted);
+}
+
+/// What every row asks for last would hold of anything if it looked nowhere.
+#[tokio::test]
+#[should_panic(expected = "is in the store")]
+async fn h08_what_came_out_is_found() {
+    let mut stage = Stage::new(&[], None).await;
+    let parameters = json!({ "environment": { "SHOWN": "canary-in-the-clear" } });
+    let function = function("orders", "honest.example/shop/zip:1", &parameters);
+    stage.submit(&live_system(SYSTEM, &[function])).await;
+    stage.active(SYSTEM, "orders").await;
+    stage.assert_no_secret(&["canary-in-the-clear"]).await;
 }

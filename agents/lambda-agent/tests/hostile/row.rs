@@ -19,6 +19,8 @@ const SENT_MAX: u64 = 64 << 20;
 /// Longest that a registry can make us wait.
 const WAIT_MAX: Duration = Duration::from_secs(15 * 60);
 
+const ERRORS: &str = include_str!("../../../../docs/errors.md");
+
 /// One row.
 pub(crate) struct Row {
     lie: fn(&Liar) -> Lie,
@@ -151,6 +153,7 @@ impl Row {
             (self.class, self.reason),
             "{fault}"
         );
+        assert_documented(self.class, self.reason);
         let text = fault.to_string();
         for part in self.says {
             let part = stage.named(part);
@@ -168,6 +171,7 @@ impl Row {
             text.chars().all(|c| !c.is_control() && !is_reordering(c)),
             "{text:?}"
         );
+        assert!(!stage.agent.said().contains(is_reordering));
         if let Class::Transient {
             retry_after: Some(pause),
         } = fault.class
@@ -175,6 +179,25 @@ impl Row {
             assert!(pause <= WAIT_MAX, "{pause:?}");
         }
     }
+}
+
+/// The operator's table has the reason, in its class.
+fn assert_documented(class: &str, reason: &str) {
+    let letter = match class {
+        "Transient" => 'T',
+        "Blocked" => 'B',
+        _ => 'X',
+    };
+    let named = format!("`{reason}`");
+    let classes = ERRORS.lines().filter_map(|line| {
+        let mut cells = line.split('|').skip(1);
+        let (reasons, classes) = (cells.next()?, cells.next()?);
+        reasons.contains(&named).then_some(classes)
+    });
+    assert!(
+        classes.into_iter().any(|classes| classes.contains(letter)),
+        "{class} {reason} is not in docs/errors.md"
+    );
 }
 
 /// What there was when all was well.
