@@ -1,9 +1,10 @@
 //! The other side of the rows: what looks alike and is to be deployed, and what a registry does and is forgiven.
 
+use fractal_queue::Selector;
 use fractal_testkit::liar::{Lie, Part};
 use serde_json::{Value, json};
 
-use crate::stage::{SYSTEM, Stage, function, live_system, zip_digest};
+use crate::stage::{SYSTEM, Stage, function, live_system, parse, zip_digest};
 
 /// Deploys a reference, once the registry was told its lie, and gives the stage with it active.
 async fn deployed(flags: &[&str], lie: Lie, reference: &str, parameters: &Value) -> Stage {
@@ -174,4 +175,17 @@ async fn g07_a_token_of_any_lifetime_is_used_for_a_while() {
             .count();
         assert_eq!(tokens, 1, "{lifetime}: {:?}", stage.liar.lines());
     }
+}
+
+#[tokio::test]
+async fn g23_a_tag_that_moves_within_a_pass_is_what_it_was_first_and_the_next_pass_sees_it() {
+    let mut stage = serves_two(&[], Lie::Tags(vec!["2", "3"]), TWO).await;
+    let reads = stage.liar.lines();
+    let tags = reads.iter().filter(|line| line.ends_with("/manifests/2"));
+    assert_eq!(tags.count(), 1, "{reads:?}");
+    assert!(reads.iter().any(|line| line.contains("/manifests/sha256:")));
+    let system = Selector::LiveSystem(parse(SYSTEM));
+    stage.queue.wake(&system, "the tag moved").await.unwrap();
+    stage.until_it_serves("victim", "three").await;
+    stage.active(SYSTEM, "victim").await;
 }

@@ -1,4 +1,4 @@
-//! Rows G1 to G15: what a registry may answer, or who may answer in its place; with what of G18 shows at this level.
+//! Rows G1 to G15: what a registry may answer, or who may answer in its place; with what of G18 and G27 shows at this level.
 //!
 //! G4 has no row here: the agent reads no list. It is in fractal-registry's tests, where lists are read.
 
@@ -199,4 +199,6 @@ rows! {
 
     g18_another_manifest: Row::lie(|_| Lie::OtherManifest).is("Terminal", "DigestMismatch").saying(&["lying.example/shop/zip", "other bytes"]).next("compromised"),
     g18_another_blob: Row::lie(|_| Lie::OtherBlob).is("Terminal", "DigestMismatch").saying(&["lying.example/shop/zip", "other bytes"]).next("compromised"),
+
+    g27_a_zip_of_10_gib: Row::lie(|_| sized("10737418240")).is("Terminal", "TooLargeForTarget").saying(&["lying.example/shop/zip", "10737418240 bytes", "at most 262144000"]).next("publish a smaller zip"),
 }

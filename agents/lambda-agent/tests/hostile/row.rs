@@ -145,6 +145,13 @@ impl Row {
         if self.reason == "RegistryTls" {
             assert_eq!(stage.liar.lines(), [""; 0], "nothing falls back");
         }
+        if self.reason == "TooLargeForTarget" {
+            let blobs = |line: &String| line.contains("/blobs/");
+            assert!(
+                !stage.liar.lines().iter().any(blobs),
+                "told by the manifest"
+            );
+        }
     }
 
     fn judge(&self, fault: &Fault, stage: &Stage) {

@@ -137,6 +137,15 @@ impl Stage {
             .await;
     }
 
+    /// Waits until a component's function serves the zip that says `text`.
+    pub(crate) async fn until_it_serves(&self, component: &str, text: &str) {
+        let began = Instant::now();
+        while self.serves(component) != Some(zip_digest(text)) {
+            assert!(began.elapsed() < PATIENCE, "{}", self.agent.said());
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     async fn until<T>(
         &mut self,
         what: &str,

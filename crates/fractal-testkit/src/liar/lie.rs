@@ -41,6 +41,8 @@ pub enum Lie {
     Chain(usize),
     /// Something is not there (any more).
     Gone(Gone),
+    /// Reads of a tag are answered with the manifests of these tags, one after the other, the last for ever.
+    Tags(Vec<&'static str>),
     /// Every manifest is this one, served as this type; none where that is empty. Its digest is its own.
     Manifest(&'static str, Vec<u8>),
     /// A manifest announces so many bytes and sends the first.
@@ -89,6 +91,7 @@ pub(super) struct Told {
     url: String,
     minted: AtomicUsize,
     broken: AtomicBool,
+    /// Pages of lists, or reads of tags.
     pages: AtomicUsize,
 }
 
@@ -105,7 +108,7 @@ impl Told {
 
     pub(super) fn answer(&self, shelf: &mut Shelf, request: &Request) -> Reply {
         self.about_access(request)
-            .or_else(|| self.about_manifests(request))
+            .or_else(|| self.about_manifests(shelf, request))
             .or_else(|| self.about_blobs(shelf, request))
             .or_else(|| self.about_lists(request))
             .unwrap_or_else(|| shelf.answer(request))
@@ -155,11 +158,19 @@ impl Told {
         refused.then(|| bearer(&format!("{}{TOKENS}", self.url)))
     }
 
-    fn about_manifests(&self, request: &Request) -> Option<Reply> {
-        if !request.path().contains("/manifests/") {
-            return None;
-        }
+    fn about_manifests(&self, shelf: &mut Shelf, request: &Request) -> Option<Reply> {
+        let (path, version) = request.path().split_once("/manifests/")?;
         match &self.lie {
+            Lie::Tags(tags) if !version.contains(':') => {
+                let turn = self.pages.fetch_add(1, Ordering::SeqCst);
+                let tag = tags.get(turn).or(tags.last())?;
+                let target = format!("{path}/manifests/{tag}");
+                let request = Request {
+                    target,
+                    ..request.clone()
+                };
+                Some(shelf.answer(&request))
+            }
             Lie::Redirect(Part::Manifests, to) => Some(redirect(request, to)),
             Lie::Gone(Gone::Repository) => Some(Reply::missing("NAME_UNKNOWN")),
             Lie::Gone(Gone::Manifest) => Some(Reply::missing("MANIFEST_UNKNOWN")),
