@@ -164,7 +164,10 @@ async fn a_proxy_that_fails_or_talks_nonsense_passes_within_bounds() {
             "its answer to CONNECT is no HTTP",
         ),
         (Answer::Bytes(Vec::new()), "unexpected end of file"),
-        (Answer::Bytes(b"HTTP/1.1 200 OK\r\n".to_vec()), "unexpected end of file"),
+        (
+            Answer::Bytes(b"HTTP/1.1 200 OK\r\n".to_vec()),
+            "unexpected end of file",
+        ),
         (
             Answer::Endless,
             "its answer to CONNECT is longer than 8 KiB",
