@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::approve::ApproveArgs;
 use crate::check::CheckArgs;
+use crate::copy::CopyArgs;
 use crate::down::DownArgs;
 use crate::inspect::InspectArgs;
 use crate::manifests::ManifestsArgs;
@@ -51,6 +52,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Pushes one artifact to one or more registries and compares the digests they have afterwards
     Publish(PublishArgs),
+    /// Copies an artifact as it is to one or more places, with what refers to it
+    Copy(CopyArgs),
     /// Says what an artifact is, how that is known, and where it can run
     Inspect(InspectArgs),
     /// Says whether an artifact can run where it is to run, and what to do where it cannot

@@ -9,9 +9,7 @@ use fractal_core::artifact::{
     Reference, detect,
 };
 use fractal_core::{Fault, Reason};
-use fractal_registry::{
-    BlobSource as _, BlobStream, FetchedManifest, Located, OciLayout, Registry, Site,
-};
+use fractal_registry::{BlobStream, FetchedManifest, Located, OciLayout, Registry, Site};
 
 use crate::error::CliError;
 
@@ -24,37 +22,28 @@ const AMBIGUOUS: Reason = Reason::new("ShapeAmbiguous");
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
     Registry(Registry, Reference),
-    Layout(OciLayout, Located),
+    /// A layout or an archive on this machine.
+    Layout(Located),
 }
 
 impl Source {
     pub(crate) fn layout(layout: &Layout) -> Self {
-        Self::Layout(OciLayout::new(layout.path()), layout.into())
+        Self::Layout(layout.into())
     }
 
     /// The only artifact of the layout in `folder`.
     pub(crate) fn folder(folder: &Path) -> Self {
-        let layout = OciLayout::new(folder);
-        let located = Located {
-            site: Site::Layout(layout.clone()),
+        Self::Layout(Located {
+            site: Site::Layout(OciLayout::new(folder)),
             tag: None,
             digest: None,
-        };
-        Self::Layout(layout, located)
-    }
-
-    /// What is located in a layout.
-    pub(crate) fn of(located: &Located) -> Option<Self> {
-        match &located.site {
-            Site::Layout(layout) => Some(Self::Layout(layout.clone(), located.clone())),
-            _ => None,
-        }
+        })
     }
 
     pub(crate) fn located(&self) -> Located {
         match self {
             Self::Registry(registry, reference) => registry.locate(reference),
-            Self::Layout(_, located) => located.clone(),
+            Self::Layout(located) => located.clone(),
         }
     }
 
@@ -64,10 +53,7 @@ impl Source {
 
     /// A verified stream of a blob.
     pub(crate) async fn blob(&self, descriptor: &Descriptor) -> Result<BlobStream, CliError> {
-        Ok(match self {
-            Self::Registry(registry, reference) => registry.blob(reference, descriptor).await?,
-            Self::Layout(layout, _) => layout.open(descriptor).await?,
-        })
+        Ok(self.located().site.blob(descriptor).await?)
     }
 
     /// A small blob as a whole.

@@ -9,6 +9,7 @@ mod artifact;
 mod check;
 mod component;
 mod control;
+mod copy;
 mod document;
 mod down;
 mod error;
@@ -34,7 +35,7 @@ use fractal_core::{Fault, Reason};
 
 pub use error::CliError;
 pub use fractal_core::Exit;
-pub use publish::{Arrival, Parcel, WrongName, deliver};
+pub use publish::{Arrival, Effort, Left, Parcel, WrongName, deliver};
 
 use args::{Cli, Command};
 use terminal::Terminal;
@@ -65,6 +66,7 @@ pub fn main() -> ExitCode {
 async fn dispatch(terminal: &Terminal, command: Command) -> Result<Exit, CliError> {
     match command {
         Command::Publish(args) => publish::run(terminal, args).await,
+        Command::Copy(args) => copy::run(terminal, args).await,
         Command::Inspect(args) => inspect::run(terminal, args).await,
         Command::Check(args) => check::run(terminal, *args).await,
         Command::Manifests(args) => manifests::run(terminal, args).await,

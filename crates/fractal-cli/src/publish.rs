@@ -1,22 +1,26 @@
 //! `publish`: one artifact, packed once, pushed to every registry named, and each digest read back.
 
-use std::sync::Arc;
+use std::path::Path;
 
-use fractal_core::artifact::{ArtifactKind, Reference};
+use fractal_core::artifact::{ArtifactKind, ArtifactUri, Reference};
+use fractal_registry::CopyOptions;
 
+use crate::artifact::Source;
 use crate::error::CliError;
 use crate::registry::RegistryArgs;
 use crate::terminal::Terminal;
 use fractal_core::Exit;
 
-mod archive;
-mod delivery;
+pub(crate) mod archive;
+pub(crate) mod delivery;
+mod docker;
 mod parcel;
 pub(crate) mod receipt;
+mod tar;
 mod wheel;
 mod zip;
 
-pub use delivery::{Arrival, deliver};
+pub use delivery::{Arrival, Effort, Left, deliver};
 pub use parcel::Parcel;
 pub use wheel::WrongName;
 
@@ -28,13 +32,16 @@ Examples:
   fractal publish etl-2.0-py3-none-any.whl acme.azurecr.io/etl:2.0 europe-docker.pkg.dev/acme/etl/etl:2.0
   fractal publish oci-layout:build/image:1.4.2 ghcr.io/acme/orders:1.4.2
   docker save orders:1.4.2 -o orders.tar && fractal publish orders.tar ghcr.io/acme/orders:1.4.2
+  fractal publish ghcr.io/acme/orders:1.4.2 acme.azurecr.io/orders:1.4.2
   aws ecr get-login-password | fractal publish orders.zip ACCOUNT.dkr.ecr.REGION.amazonaws.com/orders:1 \\
     --username AWS --password-stdin
 
-The same file under the same name gives the same digest, here and in every registry: the name is part of the manifest.")]
+The same file under the same name gives the same digest, here and in every registry: the name is part of the manifest.
+Every registry gets the bytes of one read, at once. What is there already is not sent, and every digest is read back.
+To copy what is not an artifact of ours, or into an OCI layout, use `fractal copy`.")]
 pub(crate) struct PublishArgs {
-    /// A function zip, a wheel, an OCI layout folder (or oci-layout:FOLDER[:TAG]), or an image archive of `docker save`
-    #[arg(value_name = "FILE|LAYOUT|ARCHIVE")]
+    /// A function zip, a wheel, an OCI layout folder (or oci-layout:FOLDER[:TAG]), an image archive, or HOST/REPOSITORY:TAG
+    #[arg(value_name = "FROM")]
     from: String,
     /// Where to, each as HOST/REPOSITORY:TAG
     #[arg(value_name = "TO", required = true)]
@@ -43,7 +50,29 @@ pub(crate) struct PublishArgs {
     #[arg(long)]
     kind: Option<Kind>,
     #[command(flatten)]
+    taken: TakenArgs,
+    #[command(flatten)]
     registry: RegistryArgs,
+}
+
+/// What is taken of the source.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TakenArgs {
+    /// Which image of an archive that holds several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) image: Option<String>,
+    /// Leaves behind what refers to the artifact: signatures, bills of materials, attestations
+    #[arg(long)]
+    no_referrers: bool,
+}
+
+impl TakenArgs {
+    pub(crate) fn options(&self) -> CopyOptions {
+        CopyOptions {
+            referrers: !self.no_referrers,
+            ..CopyOptions::default()
+        }
+    }
 }
 
 /// Kinds of artifact that can be published.
@@ -67,19 +96,38 @@ impl From<Kind> for ArtifactKind {
 
 pub(crate) async fn run(terminal: &Terminal, args: PublishArgs) -> Result<Exit, CliError> {
     let to = targets(&args.to)?;
-    let packing = Parcel::pack(&args.from, args.kind.map(ArtifactKind::from));
-    let parcel = Arc::new(
-        terminal
-            .during(&format!("reading {}", args.from), packing)
-            .await?,
-    );
+    let remote = remote(&args.from);
+    let registry = args
+        .registry
+        .client(&[to.as_slice(), remote.as_slice()].concat())?;
+    let kind = args.kind.map(ArtifactKind::from);
+    let packing = async {
+        match remote.clone() {
+            Some(from) => {
+                let source = Source::Registry(registry.clone(), from);
+                Parcel::whole(&args.from, source, kind).await
+            }
+            None => Parcel::of_path(&args.from, kind, args.taken.image.as_deref()).await,
+        }
+    };
+    let parcel = terminal
+        .during(&format!("reading {}", args.from), packing)
+        .await?;
     same_digest(&parcel, &to)?;
-    let registry = args.registry.client(&to)?;
     let text = format!("pushing {} to {}", parcel.name(), count(to.len()));
-    let results = terminal
-        .during(&text, deliver(&parcel, &registry, &to))
-        .await;
-    Ok(receipt::print(terminal, &parcel, &results))
+    let options = args.taken.options();
+    let pushing = delivery::push(&parcel, &registry, &to, &options);
+    let delivery = delivery::watched(terminal, &text, &options.progress, pushing).await;
+    let subject = receipt::Subject::parcel(&parcel);
+    Ok(receipt::print(terminal, &subject, &delivery))
+}
+
+/// What lies in a registry, unless a file of that name is meant.
+pub(crate) fn remote(from: &str) -> Option<Reference> {
+    match from.parse() {
+        Ok(ArtifactUri::Registry(reference)) if !Path::new(from).exists() => Some(reference),
+        _ => None,
+    }
 }
 
 pub(crate) fn count(registries: usize) -> String {

@@ -14,7 +14,7 @@ use super::check::{Check, Checked, Found};
 use super::folder::{self, Packed};
 use super::lint;
 use crate::error::CliError;
-use crate::publish::receipt::{self, Line, Results};
+use crate::publish::receipt::{self, Line, Results, Subject};
 use crate::publish::{Arrival, Parcel, count, deliver, same_digest, targets};
 use crate::registry::RegistryArgs;
 use crate::terminal::{Format, Terminal, plain};
@@ -197,7 +197,8 @@ fn pin((reference, result): &(Reference, Result<Arrival, Fault>)) -> Option<Stri
 
 fn print(terminal: &Terminal, parcel: &Parcel, receipt: &Receipt<'_>, results: &Results) {
     let (pushed, tagged) = results.split_at(receipt.tagged_from.min(results.len()));
-    receipt::text(terminal, parcel, pushed, tagged);
+    let subject = Subject::parcel(parcel);
+    receipt::text(terminal, &subject, pushed, tagged);
     if !receipt.left_out.is_empty() {
         terminal.line(&format!(
             "left out: {}",
@@ -212,6 +213,7 @@ fn print(terminal: &Terminal, parcel: &Parcel, receipt: &Receipt<'_>, results: &
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::publish::Effort;
 
     #[test]
     fn the_first_place_may_be_a_folder() {
@@ -232,6 +234,8 @@ mod tests {
         let arrival = Ok(Arrival {
             digest: Digest::sha256("x"),
             sent: 0,
+            effort: Effort::default(),
+            left_behind: Vec::new(),
         });
         let failed = Err(Fault::terminal(REFUSED, "x"));
         let results = [

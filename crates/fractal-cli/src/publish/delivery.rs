@@ -1,25 +1,78 @@
-//! Pushing a parcel to registries, all at once, and reading back what each of them has then.
+//! Bringing one artifact to several places at once, and what came of it at each: publishing and copying are the same from here on.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use fractal_core::artifact::{Descriptor, Digest, Reference};
+use fractal_core::artifact::{Digest, Reference};
 use fractal_core::{Fault, Reason};
-use fractal_registry::{BlobSource, Pushed, Registry, RegistryError, RepositoryRef, copy};
+use fractal_registry::{
+    Copied, CopyOptions, CopyProgress, CopyReport, LeftBehind, Located, Registry, RegistryError,
+    copy,
+};
+use serde::Serialize;
 
-use super::parcel::{Content, Parcel, empty, empty_bytes};
+use super::parcel::Parcel;
+use crate::terminal::Terminal;
 
-const DIGEST_MISMATCH: Reason = Reason::new("DigestMismatch");
 const FILE_CHANGED: Reason = Reason::new("FileChanged");
-const INTERRUPTED: Reason = Reason::new("ResourceLocal");
+/// How often progress is shown.
+const TICK: Duration = Duration::from_millis(500);
 
-/// A parcel in a registry, as the registry itself says after the push.
+/// An artifact in a registry, as the registry itself says after the push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrival {
     /// The digest that was read back.
     pub digest: Digest,
     /// Bytes that had to be sent; none where the registry had them all.
     pub sent: u64,
+    /// Blobs and requests that it took.
+    pub effort: Effort,
+    /// What refers to the artifact and was not taken.
+    pub left_behind: Vec<Left>,
+}
+
+/// What bringing an artifact to one place took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Effort {
+    /// Blobs sent.
+    pub uploaded: u64,
+    /// Blobs that the registry took from another of its repositories.
+    pub mounted: u64,
+    /// Blobs that were there already.
+    pub existed: u64,
+    /// Referrers that are there now: signatures, bills of materials, attestations.
+    pub referrers: u64,
+    /// Requests, those to the registry's token service included.
+    pub requests: u64,
+}
+
+/// A referrer that a registry does not take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Left {
+    /// The referrer.
+    pub digest: Digest,
+    /// Why.
+    pub fault: Fault,
+}
+
+/// What came of every place, and what it took at the source.
+#[derive(Debug)]
+pub(crate) struct Delivery<P> {
+    pub(crate) results: Vec<(P, Result<Arrival, Fault>)>,
+    pub(crate) read: Read,
+}
+
+/// What was asked of the source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Read {
+    /// Bytes of blobs.
+    pub(crate) bytes: u64,
+    /// Blobs read once more, for places that failed under way.
+    pub(crate) rereads: u64,
+    /// Requests, where the source is a registry.
+    pub(crate) requests: u64,
 }
 
 /// Pushes `parcel` to every reference of `to`, and says of each, in order, what came of it. One that fails stops no other.
@@ -28,57 +81,77 @@ pub async fn deliver(
     registry: &Registry,
     to: &[Reference],
 ) -> Vec<(Reference, Result<Arrival, Fault>)> {
-    let pushes: Vec<_> = to
-        .iter()
-        .map(|to| {
-            let (parcel, registry, to) = (Arc::clone(parcel), registry.clone(), to.clone());
-            tokio::spawn(async move { push(&parcel, &registry, &to).await })
-        })
-        .collect();
-    let mut results = Vec::new();
-    for (to, push) in to.iter().zip(pushes) {
-        let result = push.await.unwrap_or_else(|error| {
-            Err(Fault::transient(INTERRUPTED, "the push was interrupted").because(error))
-        });
-        results.push((to.clone(), result));
-    }
-    results
-}
-
-async fn push(parcel: &Parcel, registry: &Registry, to: &Reference) -> Result<Arrival, Fault> {
-    let sent = match &parcel.content {
-        Content::File { path, layer } => {
-            let layer = blob(registry, to, layer, path).await;
-            let sent = layer.map_err(|error| of_file(path, error))?;
-            sent + manifest(parcel, registry, to).await?
-        }
-        Content::Bytes { bytes, layer } => {
-            let sent = blob(registry, to, layer, bytes).await?;
-            sent + manifest(parcel, registry, to).await?
-        }
-        Content::Layout { located, .. } => {
-            copy(located, &registry.locate(to)).await?.uploaded_bytes
-        }
+    let options = CopyOptions {
+        referrers: false,
+        ..CopyOptions::default()
     };
-    let digest = read_back(parcel, registry, to).await?;
-    Ok(Arrival { digest, sent })
+    push(parcel, registry, to, &options).await.results
 }
 
-/// Sends the empty config and the manifest, once the layer is there.
-async fn manifest(
+/// The same, with the referrers that `options` ask for.
+pub(super) async fn push(
     parcel: &Parcel,
     registry: &Registry,
-    to: &Reference,
-) -> Result<u64, RegistryError> {
-    let sent = blob(registry, to, &empty(), &empty_bytes()).await?;
-    let (bytes, media_type) = (parcel.manifest.clone(), &parcel.media_type);
-    registry.push_manifest(to, bytes, media_type).await?;
-    Ok(sent)
+    to: &[Reference],
+    options: &CopyOptions,
+) -> Delivery<Reference> {
+    let located: Vec<Located> = to.iter().map(|to| registry.locate(to)).collect();
+    let report = copy(parcel.located(), &located, options).await;
+    Delivery::of(report, to, parcel.local_file())
+}
+
+impl<P: Clone> Delivery<P> {
+    /// What a copy from `file`, where the source is one, to the places `to` came to.
+    pub(crate) fn of(report: CopyReport, to: &[P], file: Option<&Path>) -> Self {
+        let read = Read {
+            bytes: report.read_bytes,
+            rereads: report.rereads,
+            requests: report.requests,
+        };
+        let results = to.iter().zip(report.targets);
+        let results = results.map(|(to, result)| {
+            let result = result.map(Arrival::from);
+            (to.clone(), result.map_err(|error| of_file(file, error)))
+        });
+        Self {
+            results: results.collect(),
+            read,
+        }
+    }
+}
+
+impl From<Copied> for Arrival {
+    fn from(copied: Copied) -> Self {
+        let left_behind = copied.left_behind.into_iter();
+        Self {
+            digest: copied.digest,
+            sent: copied.uploaded_bytes,
+            effort: Effort {
+                uploaded: copied.uploaded,
+                mounted: copied.mounted,
+                existed: copied.existed,
+                referrers: copied.referrers,
+                requests: copied.requests,
+            },
+            left_behind: left_behind.map(Left::from).collect(),
+        }
+    }
+}
+
+impl From<LeftBehind> for Left {
+    fn from(left: LeftBehind) -> Self {
+        Self {
+            digest: left.digest,
+            fault: left.error.into(),
+        }
+    }
 }
 
 /// What goes wrong while a file is read again is the file's: nothing is wrong with the registry then.
-fn of_file(path: &Path, error: RegistryError) -> Fault {
-    let local = path.display().to_string();
+fn of_file(file: Option<&Path>, error: RegistryError) -> Fault {
+    let Some(local) = file.map(|file| file.display().to_string()) else {
+        return error.into();
+    };
     match &error {
         RegistryError::DigestMismatch { at, .. }
         | RegistryError::SizeMismatch { at, .. }
@@ -94,47 +167,43 @@ fn of_file(path: &Path, error: RegistryError) -> Fault {
     }
 }
 
-async fn blob(
-    registry: &Registry,
-    to: &Reference,
-    descriptor: &Descriptor,
-    source: &dyn BlobSource,
-) -> Result<u64, RegistryError> {
-    let repository = RepositoryRef::from(to);
-    let pushed = registry
-        .push_blob(&repository, descriptor, source, None)
-        .await?;
-    Ok(match pushed {
-        Pushed::Uploaded => descriptor.size,
-        Pushed::Existed | Pushed::Mounted => 0,
-    })
+/// Runs `work` and shows meanwhile how far it is.
+pub(crate) async fn watched<T>(
+    terminal: &Terminal,
+    text: &str,
+    progress: &CopyProgress,
+    work: impl Future<Output = T>,
+) -> T {
+    let started = Instant::now();
+    let mut tick = tokio::time::interval(TICK);
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            _ = tick.tick() => {
+                let seconds = started.elapsed().as_secs();
+                terminal.progress(&format!("{seconds} s  {}{text}", far(progress)));
+            }
+        }
+    }
 }
 
-/// What the registry has under the name that was pushed to: asked by tag, then fetched and compared byte by byte.
-async fn read_back(parcel: &Parcel, registry: &Registry, to: &Reference) -> Result<Digest, Fault> {
-    let named = match to.tag() {
-        Some(tag) => Reference::by_tag(to.host().clone(), to.repository().clone(), tag.clone()),
-        None => to.clone(),
-    };
-    let found = registry.resolve(&named).await?.digest;
-    if found != *parcel.digest() {
-        return Err(differs(parcel, to).because(format!("it has {found}, not {}", parcel.digest())));
+fn far(progress: &CopyProgress) -> String {
+    match progress.expected() {
+        0 => String::new(),
+        expected => format!("{} of {}  ", size(progress.read()), size(expected)),
     }
-    let stored = registry.manifest(to, &found).await?;
-    if stored.bytes != parcel.manifest {
-        return Err(differs(parcel, to).because("it serves another manifest under the same digest"));
-    }
-    Ok(found)
 }
 
-fn differs(parcel: &Parcel, to: &Reference) -> Fault {
-    let what = format!(
-        "the registry does not have what was pushed: {}",
-        parcel.name()
-    );
-    Fault::terminal(DIGEST_MISMATCH, what).at(to).next(
-        "look who else pushes to this tag, or what rewrites manifests there; then publish again",
-    )
+/// A size for people, in the powers of ten that registries show.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [(&str, u64); 3] = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
+    let unit = UNITS.into_iter().find(|(_, unit)| bytes >= *unit);
+    match unit {
+        Some((name, unit)) => format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit),
+        None => format!("{bytes} B"),
+    }
 }
 
 #[cfg(test)]
@@ -156,31 +225,6 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_tag_that_somebody_else_moved_is_no_success() {
-        let folder = tempfile::tempdir().unwrap();
-        let server = Simulated::start(RegistryConfig::default()).await.unwrap();
-        let registry = Registry::new(Options::on_loopback()).unwrap();
-        let to: Reference = format!("{}/acme/orders:1", server.host()).parse().unwrap();
-        let first = parcel(folder.path(), "first").await;
-        let arrived = deliver(&first, &registry, std::slice::from_ref(&to)).await;
-        assert_eq!(arrived[0].1.as_ref().unwrap().digest, *first.digest());
-        assert_eq!(
-            read_back(&first, &registry, &to).await,
-            Ok(first.digest().clone())
-        );
-        let second = parcel(folder.path(), "second").await;
-        assert!(
-            deliver(&second, &registry, std::slice::from_ref(&to)).await[0]
-                .1
-                .is_ok()
-        );
-        let fault = read_back(&first, &registry, &to).await.unwrap_err();
-        assert_eq!(fault.reason, DIGEST_MISMATCH);
-        let both = format!("it has {}, not {}", second.digest(), first.digest());
-        assert_eq!(fault.why, Some(both));
-    }
-
-    #[tokio::test]
     async fn a_file_that_changes_after_it_was_packed_is_not_published() {
         let folder = tempfile::tempdir().unwrap();
         let server = Simulated::start(RegistryConfig::default()).await.unwrap();
@@ -194,5 +238,15 @@ mod tests {
             assert_eq!(fault.reason, FILE_CHANGED, "{content}: {fault}");
         }
         assert!(registry.resolve(&to).await.is_err());
+    }
+
+    #[test]
+    fn sizes_are_short() {
+        let check = |bytes: u64, expected: &str| assert_eq!(size(bytes), expected);
+        check(0, "0 B");
+        check(999, "999 B");
+        check(1_000, "1.0 kB");
+        check(1_999_999, "1.9 MB");
+        check(12_345_678_901, "12.3 GB");
     }
 }

@@ -8,10 +8,9 @@ use fractal_core::artifact::{
     ArtifactKind, ArtifactUri, Descriptor, Digest, ImageManifest, ZipFacts,
 };
 use fractal_core::{Fault, Reason};
-use fractal_registry::Located;
+use fractal_registry::{Located, Packed, Piece};
 
-use super::archive::{self, Unpacked};
-use super::zip;
+use super::{archive, zip};
 use crate::artifact::{Artifact, Source};
 use crate::error::CliError;
 
@@ -27,31 +26,13 @@ pub struct Parcel {
     name: String,
     kind: ArtifactKind,
     digest: Digest,
-    pub(super) manifest: Bytes,
-    pub(super) media_type: String,
-    pub(super) content: Content,
+    media_type: String,
+    located: Located,
+    /// The local file its bytes are read from, where there is one.
+    file: Option<PathBuf>,
     facts: Option<ZipFacts>,
-}
-
-/// Where its blobs come from.
-#[derive(Debug)]
-pub(super) enum Content {
-    /// A file on this machine, which is the only layer.
-    File {
-        path: PathBuf,
-        layer: Box<Descriptor>,
-    },
-    /// Bytes in memory, which are the only layer.
-    Bytes {
-        bytes: Bytes,
-        layer: Box<Descriptor>,
-    },
-    /// A layout; one that was unpacked from an archive goes with the parcel.
-    Layout {
-        located: Box<Located>,
-        /// Held until the parcel goes.
-        _archive: Option<Unpacked>,
-    },
+    /// It was an artifact before, and not packed here.
+    is_whole: bool,
 }
 
 impl Parcel {
@@ -62,22 +43,34 @@ impl Parcel {
     /// # Errors
     /// Where it cannot be read, is of no kind that can be published, or is not what its kind has to be.
     pub async fn pack(from: &str, kind: Option<ArtifactKind>) -> Result<Self, CliError> {
+        Self::of_path(from, kind, None).await
+    }
+
+    /// The same, of the image called `image` where `from` is an archive of several.
+    pub(crate) async fn of_path(
+        from: &str,
+        kind: Option<ArtifactKind>,
+        image: Option<&str>,
+    ) -> Result<Self, CliError> {
         let path = Path::new(from);
         if let (Ok(ArtifactUri::Layout(layout)), false) = (from.parse(), path.exists()) {
-            return Self::layout(from, Source::layout(&layout), kind, None).await;
+            return Self::whole(from, Source::layout(&layout), kind).await;
         }
         let metadata = std::fs::metadata(path).map_err(|error| CliError::file(path, error))?;
         if metadata.is_dir() {
-            return Self::layout(from, Source::folder(path), kind, None).await;
+            return Self::whole(from, Source::folder(path), kind).await;
         }
         if !metadata.is_file() {
             // Opening a pipe would wait for a writer, and the file is read more than once.
             return Err(irregular(path).into());
         }
         if archive::is_tar(path)? {
-            let unpacked = archive::unpack(path).await?;
-            let source = Source::folder(unpacked.folder());
-            return Self::layout(from, source, kind, Some(unpacked)).await;
+            let packed = archive::open(path, image).await?;
+            let parcel = Self::whole(from, Source::Layout(packed.into()), kind).await?;
+            return Ok(Self {
+                file: Some(path.to_owned()),
+                ..parcel
+            });
         }
         match kind.or_else(|| kind_of_name(path)) {
             Some(kind @ (ArtifactKind::FunctionZip | ArtifactKind::PythonWheel)) => {
@@ -98,19 +91,16 @@ impl Parcel {
         facts.layer.media_type = media_type.into();
         let annotations = &mut facts.layer.annotations;
         annotations.insert(media_type::TITLE.into(), name.clone());
-        let layer = facts.layer.clone();
-        let manifest = manifest(media_type, &layer)?;
+        let content = Piece::Part {
+            path: path.to_owned(),
+            start: 0,
+            size: facts.layer.size,
+        };
+        let parcel = Self::packed((name, kind), media_type, &facts.layer, content)?;
         Ok(Self {
-            name,
-            kind,
-            digest: Digest::sha256(&manifest),
-            manifest,
-            media_type: media_type::OCI_MANIFEST.into(),
-            content: Content::File {
-                path: path.to_owned(),
-                layer: Box::new(layer),
-            },
+            file: Some(path.to_owned()),
             facts: Some(facts),
+            ..parcel
         })
     }
 
@@ -125,47 +115,66 @@ impl Parcel {
         let mut layer = Descriptor::new(media_type::MANIFESTS, digest, size);
         let annotations = &mut layer.annotations;
         annotations.insert(media_type::TITLE.into(), BUNDLE_NAME.into());
-        let manifest = manifest(media_type::MANIFESTS, &layer)?;
+        let what = (BUNDLE_NAME.to_owned(), ArtifactKind::Manifests);
+        let content = Piece::Bytes(tar.into());
+        Ok(Self::packed(what, media_type::MANIFESTS, &layer, content)?)
+    }
+
+    /// An artifact with this one layer.
+    fn packed(
+        (name, kind): (String, ArtifactKind),
+        artifact_type: &str,
+        layer: &Descriptor,
+        content: Piece,
+    ) -> Result<Self, Fault> {
+        let manifest = manifest(artifact_type, layer)?;
+        let digest = Digest::sha256(&manifest);
+        let root = Descriptor::new(
+            media_type::OCI_MANIFEST,
+            digest.clone(),
+            manifest.len() as u64,
+        );
+        let pieces = [
+            (empty().digest, Piece::Bytes(empty_bytes())),
+            (digest.clone(), Piece::Bytes(manifest)),
+            (layer.digest.clone(), content),
+        ];
         Ok(Self {
-            name: BUNDLE_NAME.into(),
-            kind: ArtifactKind::Manifests,
-            digest: Digest::sha256(&manifest),
-            manifest,
+            located: Packed::new(&name, root, pieces.into()).into(),
+            name,
+            kind,
+            digest,
             media_type: media_type::OCI_MANIFEST.into(),
-            content: Content::Bytes {
-                bytes: tar.into(),
-                layer: Box::new(layer),
-            },
+            file: None,
             facts: None,
+            is_whole: false,
         })
     }
 
-    async fn layout(
+    /// What is an artifact already: in a layout, an archive or a registry.
+    pub(crate) async fn whole(
         from: &str,
         source: Source,
         kind: Option<ArtifactKind>,
-        unpacked: Option<Unpacked>,
     ) -> Result<Self, CliError> {
         let artifact = Artifact::look(source).await?;
         let kind = artifact.kind(kind)?;
         let mut located = artifact.source.located();
-        // What was looked at is what is pushed, whatever is written to the layout meanwhile.
+        // What was looked at is what is pushed, whatever is written to the place meanwhile.
         located.digest = Some(artifact.root.digest.clone());
         Ok(Self {
             name: from.to_owned(),
             kind,
             digest: artifact.root.digest,
-            manifest: artifact.root.bytes,
             media_type: artifact.root.media_type,
-            content: Content::Layout {
-                located: Box::new(located),
-                _archive: unpacked,
-            },
+            located,
+            file: None,
             facts: None,
+            is_whole: true,
         })
     }
 
-    /// The file's name, or the layout as it was named.
+    /// The file's name, or the artifact as it was named.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -190,10 +199,17 @@ impl Parcel {
 
     /// Where it lies, unless it is a file that publishing packs.
     pub(crate) fn source(&self) -> Option<Source> {
-        match &self.content {
-            Content::File { .. } | Content::Bytes { .. } => None,
-            Content::Layout { located, .. } => Source::of(located),
-        }
+        self.is_whole.then(|| Source::Layout(self.located.clone()))
+    }
+
+    /// Where its bytes are.
+    pub(super) const fn located(&self) -> &Located {
+        &self.located
+    }
+
+    /// The local file its bytes are read from.
+    pub(super) fn local_file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// What a zip's or wheel's directory says.
@@ -212,7 +228,7 @@ fn manifest(artifact_type: &str, layer: &Descriptor) -> Result<Bytes, Fault> {
 }
 
 /// OCI's empty descriptor: the config of artifacts that have none.
-pub(super) fn empty() -> Descriptor {
+fn empty() -> Descriptor {
     Descriptor::new(
         media_type::OCI_EMPTY,
         Digest::sha256(EMPTY),
@@ -221,7 +237,7 @@ pub(super) fn empty() -> Descriptor {
 }
 
 /// The empty descriptor's content.
-pub(super) const fn empty_bytes() -> Bytes {
+const fn empty_bytes() -> Bytes {
     Bytes::from_static(EMPTY)
 }
 

@@ -1,51 +1,95 @@
-//! What a publication came to: a line and a digest for every registry.
+//! What a publication or copy came to: a line and a digest for every place.
+
+use std::fmt::Display;
 
 use fractal_core::Fault;
 use fractal_core::artifact::{ArtifactKind, Digest, Reference};
 use serde::Serialize;
 
-use super::delivery::Arrival;
+use super::delivery::{Arrival, Delivery, Effort, Left, Read, size};
 use super::parcel::Parcel;
 use crate::error::of_class;
 use crate::table::{Cell, Table};
 use crate::terminal::{Format, Terminal, Tone, plain};
 use fractal_core::Exit;
 
+/// What was brought to its places.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Receipt<'a> {
-    artifact: &'a str,
-    kind: ArtifactKind,
-    digest: &'a Digest,
-    published: Vec<Line<'a>>,
+pub(crate) struct Subject<'a> {
+    pub(crate) artifact: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) kind: Option<ArtifactKind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) digest: Option<&'a Digest>,
 }
 
-/// What came of one reference.
+impl<'a> Subject<'a> {
+    pub(crate) fn parcel(parcel: &'a Parcel) -> Self {
+        Self {
+            artifact: parcel.name(),
+            kind: Some(parcel.kind()),
+            digest: Some(parcel.digest()),
+        }
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Line<'a> {
-    reference: &'a Reference,
+struct Receipt<'a, P> {
+    #[serde(flatten)]
+    subject: &'a Subject<'a>,
+    read: Read,
+    published: Vec<Line<'a, P>>,
+}
+
+/// What came of one place.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Line<'a, P = Reference> {
+    reference: &'a P,
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<&'a Digest>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sent_bytes: Option<u64>,
+    #[serde(flatten)]
+    effort: Option<Effort>,
+    #[serde(skip_serializing_if = "<[Left]>::is_empty")]
+    left_behind: &'a [Left],
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<&'a Fault>,
 }
 
-pub(crate) type Results = [(Reference, Result<Arrival, Fault>)];
+pub(crate) type Results<P = Reference> = [(P, Result<Arrival, Fault>)];
 
 /// Prints the receipt and says how the command ends.
-pub(super) fn print(terminal: &Terminal, parcel: &Parcel, results: &Results) -> Exit {
+pub(crate) fn print<P: Display + Serialize>(
+    terminal: &Terminal,
+    subject: &Subject<'_>,
+    delivery: &Delivery<P>,
+) -> Exit {
+    let results = delivery.results.as_slice();
     match terminal.format() {
-        Format::Json => terminal.json(&document(parcel, results)),
-        Format::Text => text(terminal, parcel, results, &[]),
+        Format::Json => terminal.json(&Receipt {
+            subject,
+            read: delivery.read,
+            published: lines(results),
+        }),
+        Format::Text => {
+            text(terminal, subject, results, &[]);
+            let Read { bytes, rereads, .. } = delivery.read;
+            let again = match rereads {
+                0 => String::new(),
+                1 => ", one blob again".to_owned(),
+                more => format!(", {more} blobs again"),
+            };
+            terminal.line(&format!("read from the source: {}{again}", size(bytes)));
+        }
     }
     exit(terminal, results)
 }
 
 /// How the command ends; with texts for people each fault is printed on its own.
-pub(crate) fn exit(terminal: &Terminal, results: &Results) -> Exit {
+pub(crate) fn exit<P>(terminal: &Terminal, results: &Results<P>) -> Exit {
     let faults = results
         .iter()
         .filter_map(|(_, result)| result.as_ref().err());
@@ -57,60 +101,118 @@ pub(crate) fn exit(terminal: &Terminal, results: &Results) -> Exit {
     })
 }
 
-fn document<'a>(parcel: &'a Parcel, results: &'a Results) -> Receipt<'a> {
-    Receipt {
-        artifact: parcel.name(),
-        kind: parcel.kind(),
-        digest: parcel.digest(),
-        published: lines(results),
-    }
-}
-
 /// The results as documents.
-pub(crate) fn lines(results: &Results) -> Vec<Line<'_>> {
+pub(crate) fn lines<P>(results: &Results<P>) -> Vec<Line<'_, P>> {
     results.iter().map(line).collect()
 }
 
-fn line((reference, result): &(Reference, Result<Arrival, Fault>)) -> Line<'_> {
+fn line<P>((reference, result): &(P, Result<Arrival, Fault>)) -> Line<'_, P> {
     let arrival = result.as_ref().ok();
     Line {
         reference,
         digest: arrival.map(|arrival| &arrival.digest),
         sent_bytes: arrival.map(|arrival| arrival.sent),
+        effort: arrival.map(|arrival| arrival.effort),
+        left_behind: arrival.map_or(&[], |arrival| arrival.left_behind.as_slice()),
         fault: result.as_ref().err(),
     }
 }
 
-/// The parcel and a line for every reference, those that it was tagged with afterwards included.
-pub(crate) fn text(terminal: &Terminal, parcel: &Parcel, results: &Results, tagged: &Results) {
-    terminal.line(&format!("{} ({})", plain(parcel.name()), parcel.kind()));
-    terminal.line(&format!("  {}", parcel.digest()));
-    let mut table = Table::new(&["REFERENCE", "RESULT", "DIGEST READ BACK"]);
+/// The artifact and a line for every place, those that it was tagged with afterwards included.
+pub(crate) fn text<P: Display>(
+    terminal: &Terminal,
+    subject: &Subject<'_>,
+    results: &Results<P>,
+    tagged: &Results<P>,
+) {
+    let kind = subject.kind.map(|kind| format!(" ({kind})"));
+    let name = plain(subject.artifact);
+    terminal.line(&format!("{name}{}", kind.unwrap_or_default()));
+    if let Some(digest) = subject.digest {
+        terminal.line(&format!("  {digest}"));
+    }
+    let mut table = Table::new(&["REFERENCE", "RESULT", "BLOBS", "DIGEST READ BACK"]);
     for (reference, result) in results {
-        let said = match result {
-            Ok(arrival) if arrival.sent == 0 => "there already",
-            _ => "published",
-        };
-        table.row(row(reference, result, said));
+        table.row(row(reference, result, None));
     }
     for (reference, result) in tagged {
-        table.row(row(reference, result, "tagged"));
+        table.row(row(reference, result, Some("tagged")));
     }
     terminal.lines(table.lines(terminal.paint()));
-    let all = results.len() + tagged.len();
     let arrived = results.iter().chain(tagged);
+    terminal.notes(
+        arrived
+            .clone()
+            .flat_map(|(to, result)| left_behind(to, result)),
+    );
+    let all = results.len() + tagged.len();
     let arrived = arrived.filter(|(_, result)| result.is_ok()).count();
     terminal.line(&match (arrived, all) {
-        (1, 1) => "the digest read back is the one that was packed".to_owned(),
+        (1, 1) => "the digest read back is the one that was sent".to_owned(),
         (arrived, all) if arrived == all => format!("all {all} digests agree"),
         (arrived, all) => format!("{arrived} of {all} published"),
     });
 }
 
-fn row(reference: &Reference, result: &Result<Arrival, Fault>, said: &str) -> Vec<Cell> {
-    let (outcome, digest) = match result {
-        Ok(arrival) => (Cell::toned(Tone::Good, said), arrival.digest.as_str()),
-        Err(fault) => (Cell::toned(Tone::Bad, fault.reason.as_str()), "-"),
+fn row(reference: &impl Display, result: &Result<Arrival, Fault>, said: Option<&str>) -> Vec<Cell> {
+    let (outcome, blobs, digest) = match result {
+        Ok(arrival) => {
+            let there = arrival.effort.uploaded + arrival.effort.mounted == 0;
+            let said = said.unwrap_or(if there { "there already" } else { "published" });
+            let blobs = blobs(arrival);
+            (
+                Cell::toned(Tone::Good, said),
+                blobs,
+                arrival.digest.as_str(),
+            )
+        }
+        Err(fault) => {
+            let reason = Cell::toned(Tone::Bad, fault.reason.as_str());
+            (reason, "-".to_owned(), "-")
+        }
     };
-    vec![Cell::new(reference.to_string()), outcome, Cell::new(digest)]
+    vec![
+        Cell::new(reference.to_string()),
+        outcome,
+        Cell::new(blobs),
+        Cell::new(digest),
+    ]
+}
+
+fn blobs(arrival: &Arrival) -> String {
+    let effort = &arrival.effort;
+    let sent = format!("sent ({})", size(arrival.sent));
+    let parts = [
+        (effort.uploaded, sent.as_str()),
+        (effort.mounted, "mounted"),
+        (effort.existed, "there"),
+        (effort.referrers, "referrers"),
+    ];
+    let parts = parts.iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = parts
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    if parts.is_empty() {
+        "-".to_owned()
+    } else {
+        parts.join(", ")
+    }
+}
+
+/// Warnings: what refers to the artifact and did not arrive.
+fn left_behind(to: &impl Display, result: &Result<Arrival, Fault>) -> Vec<String> {
+    let left = result
+        .as_ref()
+        .map(|arrival| arrival.left_behind.as_slice());
+    let left = left.unwrap_or_default().iter();
+    left.map(|left| {
+        let why = left.fault.why.as_deref().unwrap_or(&left.fault.what);
+        let to = plain(&to.to_string());
+        let what = format!(
+            "warning: {to} does not take {}, which refers to the artifact",
+            left.digest
+        );
+        format!("{what} [{}]: {}", left.fault.reason, plain(why))
+    })
+    .collect()
 }

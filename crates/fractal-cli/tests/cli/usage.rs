@@ -16,7 +16,7 @@ async fn a_script_reads_a_usage_error_as_it_reads_every_other() {
         (
             &["--output=json", "publish", "a.zip"],
             "the following required arguments were not provided: <TO>...",
-            "Usage: fractal publish <FILE|LAYOUT|ARCHIVE> <TO>...",
+            "Usage: fractal publish <FROM> <TO>...",
         ),
         (
             &[
