@@ -1,7 +1,7 @@
 //! What refers to an artifact, put by regctl and by oras, travels with `fractal copy`, and the others find it where it arrived: between
 //! registries that list referrers and ones where clients keep a tag for them, in every combination.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fractal_core::artifact::Reference;
 use fractal_testkit::registry::{Peer, Server, Setup};
@@ -42,6 +42,28 @@ async fn with_tokens_and_from_tls() {
     travel(Setup::Tls, Setup::Bearer).await;
 }
 
+#[tokio::test]
+async fn nothing_travels_where_it_is_not_wanted() {
+    for setup in [Setup::Plain, Setup::Referrers] {
+        let (source, target) = (Server::start(setup).await, Server::start(setup).await);
+        let fractal = Fractal::new(&[&source, &target]);
+        let samples = Samples::new();
+        let published = source.reference("team/image:1");
+        let image = samples.all.iter().find(|it| it.name == "index").unwrap();
+        fractal.publish(image, &published.to_string()).await;
+        let attached = Attached::put(&source, &published).await;
+        let copied = target.reference("mirror/image:2");
+        let (from, to) = (published.to_string(), copied.to_string());
+        fractal.json(&["copy", "--no-referrers", &from, &to]).await;
+        let index = attached.index;
+        let nothing = Attached {
+            to: [(index.clone(), BTreeSet::new())].into(),
+            index,
+        };
+        nothing.are_found(&target, &copied).await;
+    }
+}
+
 async fn travel(from: Setup, to: Setup) {
     let (source, target) = (Server::start(from).await, Server::start(to).await);
     let fractal = Fractal::new(&[&source, &target]);
@@ -54,26 +76,28 @@ async fn travel(from: Setup, to: Setup) {
 
     let copied = target.reference("mirror/image:2");
     let (one, other) = (published.to_string(), copied.to_string());
-    fractal.json(&["copy", &one, &other]).await;
+    let receipt = fractal.json(&["copy", &one, &other]).await;
+    assert_eq!(receipt["published"][0]["referrers"], 4, "{receipt}");
+    assert_eq!(
+        receipt["read"]["bytes"],
+        receipt["published"][0]["sentBytes"]
+    );
     attached.are_found(&target, &copied).await;
     attached
         .are_the_same(&source, &published, &target, &copied)
         .await;
 
-    // A second copy changes nothing, and what came in between follows.
+    // What came after the first copy follows with the second.
     let late = attached.one_more(&source, &published).await;
-    fractal.json(&["copy", &one, &other]).await;
+    let receipt = fractal.json(&["copy", &one, &other]).await;
+    assert_eq!(receipt["published"][0]["referrers"], 5, "{receipt}");
     late.are_found(&target, &copied).await;
 }
 
-/// Digests of what refers to an index, to one of its images, and to one of the referrers themselves.
+/// What refers to an index, to one of its images, and to one of the referrers themselves: digests, by that of the subject.
 struct Attached {
     index: String,
-    to_index: BTreeSet<String>,
-    image: String,
-    to_image: BTreeSet<String>,
-    sbom: String,
-    to_sbom: BTreeSet<String>,
+    to: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Attached {
@@ -90,13 +114,14 @@ impl Attached {
         let sbom = described(&oras, server, &pinned(at, &index), "the index").await;
         let of_image = signed(&regctl, &pinned(at, &image), "an image").await;
         let of_sbom = signed(&regctl, &pinned(at, &sbom), "the list").await;
+        let to = [
+            (index.clone(), BTreeSet::from([signature, sbom.clone()])),
+            (image, BTreeSet::from([of_image])),
+            (sbom, BTreeSet::from([of_sbom])),
+        ];
         Self {
             index,
-            to_index: BTreeSet::from([signature, sbom.clone()]),
-            image,
-            to_image: BTreeSet::from([of_image]),
-            sbom,
-            to_sbom: BTreeSet::from([of_sbom]),
+            to: to.into(),
         }
     }
 
@@ -104,7 +129,7 @@ impl Attached {
     async fn one_more(mut self, server: &Server, at: &Reference) -> Self {
         let oras = Peer::oras(server);
         let late = described(&oras, server, &pinned(at, &self.index), "the index again").await;
-        assert!(self.to_index.insert(late));
+        assert!(self.to.get_mut(&self.index).unwrap().insert(late));
         self
     }
 
@@ -112,11 +137,7 @@ impl Attached {
     async fn are_found(&self, server: &Server, at: &Reference) {
         let (regctl, oras) = (Peer::regctl(server).await, Peer::oras(server));
         let oci_client = OciClient::new(server).await.unwrap();
-        for (subject, expected) in [
-            (&self.index, &self.to_index),
-            (&self.image, &self.to_image),
-            (&self.sbom, &self.to_sbom),
-        ] {
+        for (subject, expected) in &self.to {
             let place = pinned(at, subject);
             let body = ["artifact", "list", "--format", "body", &place];
             let listed = digests(&regctl.bytes(&body).await, "manifests");
@@ -143,12 +164,7 @@ impl Attached {
         let registry = ours::client(source);
         let crane = Crane::new(target).await.unwrap();
         assert_eq!(crane.read(to).await, ours::read(&registry, from).await);
-        for digest in self
-            .to_index
-            .iter()
-            .chain(&self.to_image)
-            .chain(&self.to_sbom)
-        {
+        for digest in self.to.values().flatten() {
             let at =
                 |reference: &Reference| pinned(reference, digest).parse::<Reference>().unwrap();
             let theirs: Content = crane.read(&at(to)).await;
@@ -193,9 +209,8 @@ fn pinned(at: &Reference, digest: &str) -> String {
 
 fn digests(document: &[u8], field: &str) -> BTreeSet<String> {
     let document: Value = serde_json::from_slice(document).unwrap();
-    let list = document[field].as_array().unwrap();
-    let digests = list
-        .iter()
-        .map(|it| it["digest"].as_str().unwrap().to_owned());
-    digests.collect()
+    // regctl writes null where there are none.
+    let list = document[field].as_array().into_iter().flatten();
+    list.map(|it| it["digest"].as_str().unwrap().to_owned())
+        .collect()
 }
