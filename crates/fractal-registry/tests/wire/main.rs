@@ -11,6 +11,8 @@ mod honest;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod lies;
+#[cfg(test)]
 mod manifests;
 #[cfg(test)]
 mod pushing;

@@ -163,7 +163,7 @@ impl Told {
         match &self.lie {
             Lie::Tags(tags) if !version.contains(':') => {
                 let turn = self.pages.fetch_add(1, Ordering::SeqCst);
-                let tag = tags.get(turn).or(tags.last())?;
+                let tag = tags.get(turn).or_else(|| tags.last())?;
                 let target = format!("{path}/manifests/{tag}");
                 let request = Request {
                     target,
