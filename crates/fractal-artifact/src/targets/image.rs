@@ -77,8 +77,9 @@ pub(super) fn check(image: &ImageSubject, target: Target, settings: &Settings) -
             findings.extend(more);
             findings.extend(layers(image, target));
             findings.extend(sizes(image, target));
-            if let Some(config) = &image.settings {
-                config::check(config, target, &image.platform(), &mut findings);
+            match &image.settings {
+                Some(config) => config::check(config, target, &image.platform(), &mut findings),
+                None => findings.push(config_unread(image)),
             }
             findings.extend(unknown(target));
         }
@@ -108,6 +109,11 @@ fn plan(target: Target, settings: &Settings) -> Option<Finding> {
             Some(Finding::note("azure-plan", what).said_by(SOURCE).fix(fix))
         }
     }
+}
+
+fn config_unread(image: &PlatformImage) -> Finding {
+    let what = "not checked: command, user and ports, since the image's config could not be read";
+    Finding::note("not-checked", what).at(image.platform())
 }
 
 fn legacy(target: Target) -> Option<Finding> {

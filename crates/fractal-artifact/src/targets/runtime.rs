@@ -79,6 +79,8 @@ pub(super) enum Known {
     Deprecated,
     /// Another cloud's name for this one.
     Spelled(&'static str),
+    /// A language without its version, as Azure names runtimes.
+    Unversioned,
     Unknown,
 }
 
@@ -97,7 +99,15 @@ pub(super) fn on_lambda(runtime: &str) -> Known {
     let mut names = LAMBDA_CURRENT.iter().copied();
     names
         .find(|name| plain(name) == plain(runtime))
-        .map_or(Known::Unknown, Known::Spelled)
+        .map_or_else(|| unknown(runtime), Known::Spelled)
+}
+
+fn unknown(runtime: &str) -> Known {
+    match Language::of(runtime) {
+        Some(Language::Php) | None => Known::Unknown,
+        Some(_) if runtime.chars().any(|c| c.is_ascii_digit()) => Known::Unknown,
+        Some(_) => Known::Unversioned,
+    }
 }
 
 impl Language {
@@ -175,5 +185,7 @@ mod tests {
         assert_eq!(on_lambda("nodejs22"), Known::Spelled("nodejs22.x"));
         assert_eq!(on_lambda("python3.99"), Known::Unknown);
         assert_eq!(on_lambda("cobol"), Known::Unknown);
+        assert_eq!(on_lambda("python"), Known::Unversioned);
+        assert_eq!(on_lambda("php"), Known::Unknown);
     }
 }

@@ -255,6 +255,16 @@ fn the_config_says_command_user_and_ports() {
 }
 
 #[test]
+fn a_config_that_was_not_read_is_said() {
+    let mut subject = single("linux", "amd64");
+    subject.images[0].settings = None;
+    let verdict = judged(subject, Target::AwsEcs);
+    assert!(verdict.runs);
+    let finding = of(&verdict.findings, "not-checked");
+    assert_eq!(finding.place.as_deref(), Some("linux/amd64"));
+}
+
+#[test]
 fn a_hostile_config_is_refused_and_a_hostile_platform_is_escaped() {
     for text in ["", "[]x", r#"{"config": {"Cmd": "x"}}"#] {
         assert!(ImageSettings::parse(text.as_bytes()).is_err(), "{text}");

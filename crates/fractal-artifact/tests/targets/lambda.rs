@@ -272,6 +272,7 @@ fn runtimes_are_lambdas_own() {
     );
     assert_eq!(of_runtime("python3.8")[0].0, "warning runtime");
     assert_eq!(of_runtime("go1.x")[0].0, "warning runtime");
+    assert_eq!(of_runtime("python")[0].0, "note runtime");
     assert_eq!(of_runtime("python3.99")[0].0, "error runtime");
     assert_eq!(of_runtime("cobol")[0].0, "error runtime");
 }

@@ -8,12 +8,12 @@ pub(in crate::targets) fn python_defines(text: &str, name: &str) -> bool {
         match words.as_slice() {
             ["def" | "class", defined, ..] | ["async", "def", defined, ..] => *defined == name,
             ["from" | "import", rest @ ..] => rest.contains(&name) || line.contains('*'),
+            // The name in the middle of an import of several lines.
+            [only] if line.ends_with(',') => *only == name,
             [first, ..] if *first == name => {
                 let behind = line.strip_prefix(name).unwrap_or_default().trim_start();
-                behind.starts_with('=') && !behind.starts_with("==") || behind.starts_with(':')
+                behind.starts_with(':') || (behind.starts_with('=') && !behind.starts_with("=="))
             }
-            // The name in the middle of an import of several lines.
-            [only] => *only == name && line.ends_with(','),
             _ => false,
         }
     })

@@ -81,6 +81,13 @@ fn language(
             )
             .fix(format!("set the component's runtime to {name}")),
         ),
+        Known::Unversioned => Some(
+            Finding::note(
+                "runtime",
+                format!("Lambda's runtimes for `{shown}` name a version"),
+            )
+            .fix("set the component's runtime to one of them, for example python3.13"),
+        ),
         Known::Deprecated => Some(
             Finding::warning(
                 "runtime",
