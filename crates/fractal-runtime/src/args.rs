@@ -20,7 +20,7 @@ pub(crate) use egress::EgressArgs;
 
 /// A registry's name and where its bytes are fetched from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RegistryEndpoint(pub RegistryHost, pub String);
+pub(crate) struct RegistryEndpoint(RegistryHost, String);
 
 impl FromStr for RegistryEndpoint {
     type Err = String;

@@ -12,7 +12,7 @@ use super::RegistryEndpoint;
 
 /// Flags of every agent about hosts, proxies and authorities.
 #[derive(Debug, Clone, clap::Args)]
-pub struct EgressArgs {
+pub(crate) struct EgressArgs {
     /// Fetches a registry's bytes from another address; its name stays what clouds are given
     #[arg(
         long = "registry-endpoint",
@@ -21,7 +21,7 @@ pub struct EgressArgs {
         value_delimiter = ',',
         global = true
     )]
-    pub registry_endpoints: Vec<RegistryEndpoint>,
+    registry_endpoints: Vec<RegistryEndpoint>,
 
     /// Only these hosts are reached for artifacts, token services and redirects included: HOST[:PORT], or *.DOMAIN; all public
     /// ones when not given
@@ -32,7 +32,7 @@ pub struct EgressArgs {
         value_delimiter = ',',
         global = true
     )]
-    pub allow_hosts: Vec<HostPattern>,
+    allow_hosts: Vec<HostPattern>,
 
     /// These hosts may be at private or loopback addresses, as those of --registry, --registry-endpoint and --plain-http may
     #[arg(
@@ -42,7 +42,7 @@ pub struct EgressArgs {
         value_delimiter = ',',
         global = true
     )]
-    pub allow_private: Vec<HostPattern>,
+    allow_private: Vec<HostPattern>,
 
     /// A registry that speaks plain HTTP
     #[arg(
@@ -52,12 +52,12 @@ pub struct EgressArgs {
         value_delimiter = ',',
         global = true
     )]
-    pub plain_http: Vec<RegistryHost>,
+    plain_http: Vec<RegistryHost>,
 
     /// A PEM file of certificate authorities trusted for registries and identity services besides the system's, which
     /// SSL_CERT_FILE and SSL_CERT_DIR replace
     #[arg(long, env = "FRACTAL_CA_BUNDLE", value_name = "FILE", global = true)]
-    pub ca_bundle: Option<PathBuf>,
+    ca_bundle: Option<PathBuf>,
 
     /// The proxy for https, as http[s]://[USER:PASSWORD@]HOST[:PORT]; https_proxy is read too
     #[arg(
@@ -67,7 +67,7 @@ pub struct EgressArgs {
         value_name = "URL",
         global = true
     )]
-    pub https_proxy: Option<Secret>,
+    https_proxy: Option<Secret>,
 
     /// The proxy for plain HTTP; http_proxy is read too
     #[arg(
@@ -77,11 +77,11 @@ pub struct EgressArgs {
         value_name = "URL",
         global = true
     )]
-    pub http_proxy: Option<Secret>,
+    http_proxy: Option<Secret>,
 
     /// Hosts reached without proxy, with all below them, and networks such as 10.0.0.0/8; no_proxy is read too
     #[arg(long, env = "NO_PROXY", value_name = "HOST,...", global = true)]
-    pub no_proxy: Option<String>,
+    no_proxy: Option<String>,
 }
 
 impl EgressArgs {
