@@ -7,16 +7,6 @@ use fractal_testkit::registry::{Peer, Server, Setup};
 use crate::artifacts::{Artifact, function, image, tar};
 use crate::client::client;
 
-/// A copy to one place.
-async fn copy(from: &Located, to: &Located) -> Result<Copied, RegistryError> {
-    let options = CopyOptions {
-        referrers: false,
-        ..CopyOptions::default()
-    };
-    let report = fractal_registry::copy(from, std::slice::from_ref(to), &options).await;
-    report.only()
-}
-
 #[tokio::test]
 async fn plain() {
     everything(Setup::Plain).await;
