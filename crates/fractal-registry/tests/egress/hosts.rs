@@ -1,7 +1,7 @@
 //! Which hosts are asked, and that the others are not even connected to.
 
 use fractal_core::{Class, Fault};
-use fractal_registry::{HostPolicy, Options, Registry};
+use fractal_registry::{HostPolicy, IdentityClient, IdentityRequest, Options, Registry};
 use fractal_testkit::liar::{Authority, Liar, Lie, Part, Shelf};
 
 use crate::support::{Answer, Proxy, quick, resolve, through};
@@ -253,4 +253,34 @@ async fn g03_a_redirect_is_followed_to_private_or_unlisted_hosts_only_where_the_
     let fault = resolve(listed, "r.example/shop/zip:1").await.unwrap_err();
     check(&fault, "RegistryRedirect", "--allow-host cdn.example");
     assert_eq!(proxy.heads().len(), 1);
+}
+
+#[tokio::test]
+async fn r07_a_registrys_own_exchange_is_for_hosts_that_may_be_reached() {
+    let liar = Liar::stocked().await;
+    let ask = async |options: Options, host: &str| {
+        let client = IdentityClient::new(options).unwrap();
+        let service = client.registry(&host.parse().unwrap())?;
+        client.send(&IdentityRequest::get(&service, "/v2/")).await
+    };
+    let refused = async |options: Options, host: &str| {
+        let error = ask(options, host).await.unwrap_err();
+        assert_eq!(error.reason().as_str(), "EgressDenied", "{error}");
+    };
+    refused(allowing(&["*.azurecr.io"]), "azurecr.io.evil.tld").await;
+    refused(quick(), &liar.host()).await;
+    let mut renamed = allowing(&["*.azurecr.io"]);
+    renamed
+        .endpoints
+        .insert("r.example".parse().unwrap(), liar.url());
+    refused(renamed, "r.example").await;
+    assert_eq!(liar.traffic().connections, 0);
+    let named = private(quick(), &[&liar.host()]);
+    ask(named, &liar.host()).await.unwrap();
+    // The operator's own services are on no list, and may be private.
+    let service = liar.url().parse().unwrap();
+    let client = IdentityClient::new(allowing(&["*.azurecr.io"])).unwrap();
+    let request = IdentityRequest::get(&service, "/v2/");
+    client.send(&request).await.unwrap();
+    assert_eq!(liar.seen().len(), 2);
 }
