@@ -16,6 +16,8 @@ const TIME_MAX: Duration = Duration::from_secs(45);
 const GROWTH_MAX: u64 = 32 << 10;
 /// Most bytes that the registry gets rid of, in all attempts together.
 const SENT_MAX: u64 = 64 << 20;
+/// Most requests that it gets out of us, in all attempts together.
+const REQUESTS_MAX: usize = 64;
 /// Longest that a registry can make us wait.
 const WAIT_MAX: Duration = Duration::from_secs(15 * 60);
 
@@ -260,6 +262,8 @@ impl Before {
         assert!(grown <= GROWTH_MAX, "the peak grew by {grown} KiB");
         let sent = stage.liar.traffic().sent;
         assert!(sent <= SENT_MAX, "the registry sent {sent} bytes");
+        let requests = stage.liar.lines();
+        assert!(requests.len() <= REQUESTS_MAX, "{requests:?}");
     }
 }
 
