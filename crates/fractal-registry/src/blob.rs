@@ -10,6 +10,7 @@ use crate::client::Registry;
 use crate::endpoint::RepositoryRef;
 use crate::error::RegistryError;
 
+mod hashing;
 mod open;
 mod stream;
 mod supply;

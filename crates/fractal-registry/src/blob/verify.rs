@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fractal_core::artifact::{Descriptor, Digest, Hasher};
+use fractal_core::artifact::{Descriptor, Digest};
 
+use super::hashing::Hashing;
 use crate::error::RegistryError;
 
 pub(super) struct Verifier {
     at: Arc<str>,
     digest: Digest,
     size: u64,
-    hasher: Option<Hasher>,
+    hashing: Option<Hashing>,
     received: u64,
     given_out: u64,
     held: Option<Bytes>,
@@ -29,12 +30,12 @@ pub(super) enum Verdict {
 
 impl Verifier {
     pub(super) fn new(at: Arc<str>, descriptor: &Descriptor) -> Self {
-        let hasher = Some(Hasher::new(descriptor.digest.algorithm()));
+        let hashing = Some(Hashing::new(descriptor.digest.algorithm(), descriptor.size));
         Self {
             at,
             digest: descriptor.digest.clone(),
             size: descriptor.size,
-            hasher,
+            hashing,
             received: 0,
             given_out: 0,
             held: None,
@@ -67,7 +68,7 @@ impl Verifier {
         if self.given_out > 0 {
             return false;
         }
-        self.hasher = Some(Hasher::new(self.digest.algorithm()));
+        self.hashing = Some(Hashing::new(self.digest.algorithm(), self.size));
         self.received = 0;
         self.held = None;
         true
@@ -81,8 +82,8 @@ impl Verifier {
         if self.received > self.size {
             return Err(self.wrong_size("more came".into()));
         }
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(&chunk);
+        if let Some(hashing) = &mut self.hashing {
+            hashing.update(&chunk);
         }
         if self.received < self.size {
             self.given_out += chunk.len() as u64;
@@ -95,10 +96,10 @@ impl Verifier {
 
     /// Compares the digest, once all bytes are here.
     pub(super) fn check(&mut self) -> Result<(), RegistryError> {
-        let Some(hasher) = self.hasher.take() else {
+        let Some(hashing) = self.hashing.take() else {
             return Ok(());
         };
-        let found = hasher.finish();
+        let found = hashing.finish();
         if found == self.digest {
             return Ok(());
         }
