@@ -47,7 +47,7 @@ async fn a_missing_artifact_and_a_refusing_registry_are_shown_with_the_way_out()
     rig.live_system("shop.json", &["api", "mail"]);
     assert_eq!(rig.run(&["up", "shop.json"]).await.code, 0);
     let agent = Agent::start(&rig).await;
-    let client = Client::new(Options::default()).unwrap();
+    let client = Client::new(Options::on_loopback()).unwrap();
     for (component, registry) in [("api", &empty), ("mail", &refusing)] {
         let reference: Reference = format!("{}/{component}:1", registry.host())
             .parse()
