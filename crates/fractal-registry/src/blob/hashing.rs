@@ -1,5 +1,6 @@
 //! Hashing a blob: in place, or beside the reading of a large one where there is a second core. It compares nothing.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -11,12 +12,32 @@ use fractal_core::artifact::{Digest, Hasher};
 const LARGE: u64 = 8 * 1024 * 1024;
 /// Bytes handed over at once: chunks from a TLS connection have 16 KiB each, and every hand-over wakes a thread.
 const BUFFER: usize = 256 * 1024;
-/// One that is filled, one that is hashed, and two between them.
-const BUFFERS: usize = 4;
+/// One that is filled, one that is hashed, and one between them.
+const BUFFERS: usize = 3;
 
 /// Cores this process may use, a container's quota included.
 static CORES: LazyLock<usize> =
     LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
+
+/// Threads that hash now: one core is the readers', and more threads than cores only take memory.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+/// One of those threads, as long as it is hashing.
+struct Slot;
+
+impl Slot {
+    fn take() -> Option<Self> {
+        let free = |taken: usize| (taken + 1 < *CORES).then_some(taken + 1);
+        let taken = THREADS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, free);
+        taken.is_ok().then_some(Self)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        THREADS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// A digest over a blob's bytes, in order.
 pub(super) enum Hashing {
@@ -27,11 +48,10 @@ pub(super) enum Hashing {
 impl Hashing {
     /// For a blob of `size` bytes.
     pub(super) fn new(algorithm: Algorithm, size: u64) -> Self {
-        if size < LARGE || *CORES < 2 {
-            return Self::Here(Hasher::new(algorithm));
-        }
-        // Where no more threads are to be had, the reader hashes.
-        Beside::start(algorithm).map_or_else(|| Self::Here(Hasher::new(algorithm)), Self::Beside)
+        let slot = (size >= LARGE).then(Slot::take).flatten();
+        // Where no thread is to be had, the reader hashes.
+        slot.and_then(|slot| Beside::start(algorithm, slot))
+            .map_or_else(|| Self::Here(Hasher::new(algorithm)), Self::Beside)
     }
 
     pub(super) fn update(&mut self, chunk: &[u8]) {
@@ -63,13 +83,16 @@ pub(super) struct Beside {
 }
 
 impl Beside {
-    fn start(algorithm: Algorithm) -> Option<Self> {
+    fn start(algorithm: Algorithm, slot: Slot) -> Option<Self> {
         let (full, handed) = sync_channel(BUFFERS);
         let (done, empty) = sync_channel(BUFFERS);
         let hashing = done.clone();
         let thread = Builder::new()
             .name("blob-hash".to_owned())
-            .spawn(move || digest(algorithm, &handed, &hashing))
+            .spawn(move || {
+                let _held = slot;
+                digest(algorithm, &handed, &hashing)
+            })
             .ok()?;
         for _ in 1..BUFFERS {
             // As many as there is room for.
@@ -130,13 +153,19 @@ fn digest(algorithm: Algorithm, handed: &Receiver<Vec<u8>>, done: &SyncSender<Ve
 mod tests {
     use super::*;
 
+    /// Counted beyond the cores, as the thread gives its slot back.
+    fn started(algorithm: Algorithm) -> Beside {
+        THREADS.fetch_add(1, Ordering::Relaxed);
+        Beside::start(algorithm, Slot).unwrap()
+    }
+
     #[test]
     fn a_digest_is_the_same_wherever_it_is_computed() {
         let bytes: Vec<u8> = (0..6 * BUFFER + 7)
             .map(|at| (at * 31 % 251) as u8)
             .collect();
         for size in [4096, BUFFER - 1, BUFFER, 3 * BUFFER + 1] {
-            let mut beside = Hashing::Beside(Beside::start(Algorithm::Sha256).unwrap());
+            let mut beside = Hashing::Beside(started(Algorithm::Sha256));
             bytes.chunks(size).for_each(|chunk| beside.update(chunk));
             assert_eq!(beside.finish(), Digest::sha256(&bytes), "{size}");
         }
@@ -144,14 +173,14 @@ mod tests {
 
     #[test]
     fn nothing_at_all_has_a_digest_too() {
-        let beside = Beside::start(Algorithm::Sha512).unwrap();
+        let beside = started(Algorithm::Sha512);
         let empty = Hasher::new(Algorithm::Sha512).finish();
         assert_eq!(Hashing::Beside(beside).finish(), empty);
     }
 
     #[test]
     fn a_thread_whose_blob_is_given_up_ends() {
-        let mut beside = Beside::start(Algorithm::Sha256).unwrap();
+        let mut beside = started(Algorithm::Sha256);
         beside.update(&[7; BUFFER + 1]);
         let Beside { full, thread, .. } = beside;
         drop(full);
