@@ -51,7 +51,7 @@ impl Examined {
                 Ok(Self {
                     digest: linted.digest.clone(),
                     because: format!(
-                        "it has .fractal with the manifests of {} components",
+                        "it has .fractal, with the manifests of {} component(s)",
                         linted.components
                     ),
                     subjects: vec![Subject::Bundle(found)],

@@ -20,6 +20,9 @@ const CONDITIONS: [&str; 6] = [
     "legacy-service",
 ];
 
+/// Most notes in a row of the table.
+const NOTES_SHOWN: usize = 2;
+
 /// What is known of an artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -153,13 +156,17 @@ impl Row {
         let note = if verdict.runs {
             let said = findings
                 .filter(|it| it.severity == Severity::Warning || CONDITIONS.contains(&it.rule));
-            let notes: Vec<String> = said
+            let mut notes: Vec<String> = said
                 .map(|it| match (it.rule, &it.place) {
                     ("package-type", _) => it.fix.clone(),
                     ("index-child", Some(place)) => format!("as {place}"),
                     _ => it.what.clone(),
                 })
                 .collect();
+            if let Some(more @ 1..) = notes.len().checked_sub(NOTES_SHOWN) {
+                notes.truncate(NOTES_SHOWN);
+                notes.push(format!("{more} more: `fractal check` lists them"));
+            }
             notes.join("; ")
         } else {
             let error = findings.find(|it| it.severity == Severity::Error);
