@@ -135,7 +135,8 @@ pub async fn copy(from: &Located, to: &[Located], options: &CopyOptions) -> Copy
     let run = Arc::new(Run::new(&from.site, options));
     let found = tallied(&run.tally, from.resolve()).await;
     let results = match &found {
-        Ok(resolved) => run.clone().to_all(resolved, to).await,
+        // Boxed: callers would carry all of its state along.
+        Ok(resolved) => Box::pin(run.clone().to_all(resolved, to)).await,
         Err(error) => to.iter().map(|_| Err(error.clone())).collect(),
     };
     CopyReport {

@@ -1,6 +1,8 @@
 //! One verified stream poured into several uploads: as many chunks in flight as the slowest may lag behind, and no more.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -22,9 +24,15 @@ type Chunk = Result<Bytes, RegistryError>;
 pub(crate) struct Feed {
     chunks: mpsc::Receiver<Chunk>,
     left: u64,
+    offered: Arc<AtomicU64>,
 }
 
 impl Feed {
+    /// Counts the bytes it was given.
+    pub(crate) fn offered(&self) -> Arc<AtomicU64> {
+        self.offered.clone()
+    }
+
     pub(crate) async fn next(&mut self) -> Option<Chunk> {
         std::future::poll_fn(|cx| self.poll_chunk(cx)).await
     }
@@ -73,6 +81,7 @@ fn dropped() -> RegistryError {
 pub(super) struct Outlet {
     chunks: Option<mpsc::Sender<Chunk>>,
     upload: AbortHandle,
+    offered: Arc<AtomicU64>,
     waited: Duration,
     given: u64,
 }
@@ -80,14 +89,25 @@ pub(super) struct Outlet {
 /// A new share of a blob of `size` bytes.
 pub(super) fn share(size: u64) -> (mpsc::Sender<Chunk>, Feed) {
     let (sender, chunks) = mpsc::channel(LAG);
-    (sender, Feed { chunks, left: size })
+    let offered = Arc::default();
+    let feed = Feed {
+        chunks,
+        left: size,
+        offered,
+    };
+    (sender, feed)
 }
 
 impl Outlet {
-    pub(super) const fn new(chunks: mpsc::Sender<Chunk>, upload: AbortHandle) -> Self {
+    pub(super) const fn new(
+        chunks: mpsc::Sender<Chunk>,
+        offered: Arc<AtomicU64>,
+        upload: AbortHandle,
+    ) -> Self {
         Self {
             chunks: Some(chunks),
             upload,
+            offered,
             waited: Duration::ZERO,
             given: 0,
         }
@@ -101,6 +121,7 @@ impl Outlet {
     async fn give(&mut self, chunk: &Chunk, waits: Waits) {
         let Some(chunks) = &self.chunks else { return };
         let length = chunk.as_ref().map_or(0, Bytes::len) as u64;
+        self.offered.fetch_add(length, Ordering::Relaxed);
         let rejected = match chunks.try_send(chunk.clone()) {
             Ok(()) => return self.given += length,
             Err(mpsc::error::TrySendError::Closed(_)) => return self.chunks = None,

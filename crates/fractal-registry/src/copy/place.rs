@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::fan::{self, Feed, Outlet};
 use super::target::{Target, Targets, live};
 use super::{Run, fail};
+use crate::client::Registry;
 use crate::counts::tallied;
 use crate::error::RegistryError;
 use crate::push::session::{Opened, Session};
@@ -175,42 +176,53 @@ impl Run {
         holder: Option<&Repository>,
         attempt: u32,
     ) -> Result<Standing, RegistryError> {
-        let (registry, to) = match &target.site {
-            Site::Registry(registry, to) => (registry, to),
-            site => {
-                return Ok(match site.has_blob(blob).await? {
-                    true => Standing::There(Pushed::Existed),
-                    false => Standing::Lacks(Slot::File),
-                });
-            }
+        let Site::Registry(registry, to) = &target.site else {
+            return Ok(match target.site.has_blob(blob).await? {
+                true => Standing::There(Pushed::Existed),
+                false => Standing::Lacks(Slot::File),
+            });
         };
-        let mut opened = None;
-        if let Some(holder) = holder.filter(|_| self.mounts(&to.host) != Some(false)) {
-            match registry.open_upload(to, blob, Some(holder)).await {
-                Ok(Opened::Mounted) => {
-                    self.mounted(&to.host, true);
-                    return Ok(Standing::There(Pushed::Mounted));
-                }
-                Ok(Opened::Session(session)) => opened = Some(session),
-                // Whoever may push here need not be allowed to read there.
-                Err(error) if error.is_passing() => return Err(error),
-                Err(_) => {}
-            }
-            self.mounted(&to.host, false);
-        }
+        let session = match self.mount(blob, (registry, to), holder).await? {
+            Some(Opened::Mounted) => return Ok(Standing::There(Pushed::Mounted)),
+            Some(Opened::Session(session)) => Some(session),
+            None => None,
+        };
         let is_new = target.has_nothing() && attempt == 0;
         if !is_new && registry.has_blob(to, blob).await? {
-            // The answer may have been lost after the blob was taken.
-            let pushed = [Pushed::Existed, Pushed::Uploaded];
-            return Ok(Standing::There(pushed[usize::from(attempt > 0)]));
+            return Ok(Standing::There(match attempt {
+                0 => Pushed::Existed,
+                // The answer was lost after the blob had been taken.
+                _ => Pushed::Uploaded,
+            }));
         }
-        if let Some(session) = opened {
-            return Ok(Standing::Lacks(Slot::Upload(session)));
-        }
-        match registry.open_upload(to, blob, None).await? {
-            Opened::Session(session) => Ok(Standing::Lacks(Slot::Upload(session))),
-            Opened::Mounted => Ok(Standing::There(Pushed::Mounted)),
-        }
+        let opened = match session {
+            Some(session) => Opened::Session(session),
+            None => registry.open_upload(to, blob, None).await?,
+        };
+        Ok(match opened {
+            Opened::Session(session) => Standing::Lacks(Slot::Upload(session)),
+            Opened::Mounted => Standing::There(Pushed::Mounted),
+        })
+    }
+
+    /// Asks the registry to take the blob from `holder`; `None` where that is in vain.
+    async fn mount(
+        &self,
+        blob: &Descriptor,
+        (registry, to): (&Registry, &RepositoryRef),
+        holder: Option<&Repository>,
+    ) -> Result<Option<Opened>, RegistryError> {
+        let Some(holder) = holder.filter(|_| self.mounts(&to.host) != Some(false)) else {
+            return Ok(None);
+        };
+        let opened = match registry.open_upload(to, blob, Some(holder)).await {
+            Ok(opened) => Some(opened),
+            Err(error) if error.is_passing() => return Err(error),
+            // Whoever may push here need not be allowed to read there.
+            Err(_) => None,
+        };
+        self.mounted(&to.host, matches!(opened, Some(Opened::Mounted)));
+        Ok(opened)
     }
 
     /// Sends the blob to everyone of `group` from one read.
@@ -232,12 +244,13 @@ impl Run {
         let (mut uploads, mut outlets, mut waiting) = (JoinSet::new(), Vec::new(), Vec::new());
         for (place, ready) in group.into_iter().enumerate() {
             let (chunks, feed) = fan::share(blob.size);
+            let offered = feed.offered();
             let (target, blob) = (ready.target.clone(), blob.clone());
             let upload = uploads.spawn(async move {
                 let taking = take(&target, &blob, ready.slot, feed);
                 (place, tallied(&target.tally, taking).await)
             });
-            outlets.push(Outlet::new(chunks, upload));
+            outlets.push(Outlet::new(chunks, offered, upload));
             waiting.push((ready.target, ready.attempt, None));
         }
         let pouring = fan::pour(stream, &mut outlets, self.waits, |bytes| {
@@ -334,7 +347,10 @@ async fn take(
 ) -> Result<(), RegistryError> {
     match (&target.site, slot) {
         (Site::Registry(registry, _), Slot::Upload(session)) => {
-            registry.fill(*session, blob, Box::pin(feed)).await
+            let offered = Some(feed.offered());
+            registry
+                .fill(*session, blob, (Box::pin(feed), offered))
+                .await
         }
         (site, _) => site.write_blob(blob, feed).await,
     }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use fractal_core::artifact::{Descriptor, Digest, Manifest};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
-use super::target::{Targets, each, live};
+use super::target::{Targets, each, interrupted, live};
 use super::{Run, fail};
 use crate::auth::credentials::BoxFuture;
 use crate::counts::tallied;
@@ -107,10 +107,21 @@ impl Run {
         let mut placing = JoinSet::new();
         for blob in distinct {
             if placing.len() >= BLOBS_AT_ONCE {
-                placing.join_next().await;
+                ended(placing.join_next().await, &targets);
             }
             placing.spawn(self.clone().place(blob, live(&targets)));
         }
-        while placing.join_next().await.is_some() {}
+        while let Some(joined) = placing.join_next().await {
+            ended(Some(joined), &targets);
+        }
+    }
+}
+
+/// A blob whose work was cut short is nowhere to be relied on.
+fn ended(joined: Option<Result<(), JoinError>>, targets: &Targets) {
+    if let Some(Err(_)) = joined {
+        for target in targets {
+            target.fail(interrupted(target));
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -24,8 +24,8 @@ pub(crate) enum Outgoing {
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     sent: AtomicU64,
-    /// Whether there was nothing to send when it was last asked for.
-    starved: AtomicBool,
+    /// Bytes there were to send so far, where somebody else's pace decides that.
+    offered: Option<Arc<AtomicU64>>,
     failure: Mutex<Option<RegistryError>>,
 }
 
@@ -34,9 +34,18 @@ impl Progress {
         self.sent.load(Ordering::Relaxed)
     }
 
+    /// Of a body that is fed, so far, with as many bytes as `offered` says.
+    pub(crate) fn fed(offered: Option<Arc<AtomicU64>>) -> Self {
+        Self {
+            offered,
+            ..Self::default()
+        }
+    }
+
     /// Whether the connection waits for the body, and not the other way round.
     pub(crate) fn is_starved(&self) -> bool {
-        self.starved.load(Ordering::Relaxed)
+        let offered = self.offered.as_ref();
+        offered.is_some_and(|offered| offered.load(Ordering::Relaxed) <= self.sent())
     }
 
     pub(crate) fn failure(&self) -> Option<RegistryError> {
@@ -65,9 +74,6 @@ impl Body for Outgoing {
             Self::Bytes(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Stream(stream, progress) => {
                 let polled = stream.as_mut().poll_frame(cx);
-                progress
-                    .starved
-                    .store(polled.is_pending(), Ordering::Relaxed);
                 match &polled {
                     Poll::Ready(Some(Ok(frame))) => {
                         let length = frame.data_ref().map_or(0, |data| data.len() as u64);

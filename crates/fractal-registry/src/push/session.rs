@@ -3,6 +3,7 @@
 //! Chunked PATCH uploads are not spoken: ECR and others are slower or stricter with them, and a known length is enough.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use fractal_core::artifact::{Descriptor, Repository};
@@ -48,7 +49,8 @@ impl Registry {
             Opened::Mounted => Ok(Pushed::Mounted),
             Opened::Session(session) => {
                 let stream = source.open(descriptor).await?;
-                self.fill(*session, descriptor, Box::pin(stream)).await?;
+                self.fill(*session, descriptor, (Box::pin(stream), None))
+                    .await?;
                 Ok(Pushed::Uploaded)
             }
         }
@@ -71,12 +73,12 @@ impl Registry {
         Ok(Opened::Session(Box::new(Session { call, url, class })))
     }
 
-    /// Sends the blob, which `body` gives in exactly its size, and completes the upload.
+    /// Sends the blob, which `body` gives in exactly its size, and completes the upload. `offered` counts what the body was fed.
     pub(crate) async fn fill(
         &self,
         session: Session,
         descriptor: &Descriptor,
-        body: Stream,
+        (body, offered): (Stream, Option<Arc<AtomicU64>>),
     ) -> Result<(), RegistryError> {
         let Session { call, url, class } = session;
         let own = Origin::of(&url).as_ref() == Some(&call.access.origin);
@@ -90,7 +92,7 @@ impl Registry {
             .auth
             .unasked(transport.egress, &call.access)
             .await?;
-        let progress = Arc::new(Progress::default());
+        let progress = Arc::new(Progress::fed(offered));
         let mut request = Request::new(Outgoing::Stream(body, progress.clone()));
         *request.method_mut() = Method::PUT;
         *request.uri_mut() = url.clone();
@@ -206,7 +208,7 @@ impl Registry {
                 // The source's own error says more than the connection it broke.
                 Ok(Err(error)) => return Err(progress.failure().unwrap_or(error)),
                 // Who feeds the body has deadlines of his own, and says what is wrong there.
-                Err(_) if progress.is_starved() => seen = progress.sent(),
+                Err(_) if progress.is_starved() && progress.sent() < size => seen = progress.sent(),
                 Err(_) if progress.sent() == seen => return Err(stuck(call, seen, size, limit)),
                 Err(_) => seen = progress.sent(),
             }
