@@ -79,6 +79,7 @@ fn parts_that_were_never_installed_are_listed_as_such_and_nothing_is_fetched() {
         "crane",
         "regctl",
         "oras",
+        "referrers",
         "kubernetes",
         "etcd",
         "kwok",

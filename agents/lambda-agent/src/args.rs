@@ -47,7 +47,10 @@ impl Agent for Lambda {
     const ABOUT: &'static str = "Reconciles function components onto AWS Lambda";
     type Args = LambdaArgs;
 
-    async fn connect(args: &LambdaArgs, registry: &RegistryOptions) -> Result<Connected<Self>, Fault> {
+    async fn connect(
+        args: &LambdaArgs,
+        registry: &RegistryOptions,
+    ) -> Result<Connected<Self>, Fault> {
         let session = Session::connect(registry).await?;
         Ok(Self::connected(session, args))
     }

@@ -120,11 +120,12 @@ fn every_member_takes_the_workspaces_lints_and_xtask_depends_on_nothing() {
     none(complaints);
 }
 
+/// The workspace's own packages. One folder is a workspace of its own: what we are measured against is built as its users build it.
 fn members() -> impl Iterator<Item = File> {
     files("/Cargo.toml").into_iter().filter(|file| {
-        ["agents/", "crates/", "xtask/"]
-            .iter()
-            .any(|folder| file.path.starts_with(folder))
+        let folders = ["agents/", "crates/", "xtask/"];
+        let is_ours = folders.iter().any(|folder| file.path.starts_with(folder));
+        is_ours && file.path != "crates/fractal-bench/peers/Cargo.toml"
     })
 }
 

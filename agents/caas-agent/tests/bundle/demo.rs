@@ -93,7 +93,10 @@ async fn push(registry: &Published, pack: &str, tag: &str, change: Option<(&str,
 /// What the runtime's own reader makes of a component's bundle.
 async fn read(component: &Component) -> Release {
     let needs = Kubernetes::needs(&component.config, &component.inputs).unwrap();
-    let artifacts = Artifacts::new(Registry::new(Options::on_loopback()).unwrap(), Duration::ZERO);
+    let artifacts = Artifacts::new(
+        Registry::new(Options::on_loopback()).unwrap(),
+        Duration::ZERO,
+    );
     let environment = &component.inputs.environment;
     let artifact = artifacts
         .resolve(&needs, "Kubernetes", environment, None, true)

@@ -17,10 +17,10 @@ use super::cache::{Cache, Issued};
 use super::credentials::{BoxFuture, Credential, CredentialSource, Secret};
 use crate::error::RegistryError;
 
-mod helper;
+mod program;
 mod said;
 
-use helper::HelperName;
+use program::HelperName;
 
 /// Largest file read, in bytes.
 const FILE_MAX: u64 = 1024 * 1024;

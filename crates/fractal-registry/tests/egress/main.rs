@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod authorities;
 #[cfg(test)]
-mod helpers;
+mod credential_programs;
 #[cfg(test)]
 mod hosts;
 #[cfg(test)]

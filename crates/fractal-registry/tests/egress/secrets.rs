@@ -12,7 +12,7 @@ use fractal_registry::{
 use fractal_testkit::liar::{Liar, Lie, Reply};
 use fractal_testkit::logs::recorded;
 
-use crate::helpers::Rig;
+use crate::credential_programs::Rig;
 use crate::support::{Answer, PASSWORD, Proxy, quick, resolve, through, whole};
 
 const CANARY: &str = "canary-of-the-registry";

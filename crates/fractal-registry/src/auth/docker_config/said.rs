@@ -93,8 +93,8 @@ mod tests {
         let check = |text: &str, expected: &str| assert_eq!(without_secrets(text), expected);
         check("no such profile: dev", "no such profile: dev");
         check(
-            "cannot open /root/.config/gcloud/credentials1.db",
-            "cannot open /root/.config/gcloud/credentials1.db",
+            "cannot open /var/lib/ci/.config/gcloud/credentials1.db",
+            "cannot open /var/lib/ci/.config/gcloud/credentials1.db",
         );
         check("password=canary x", "password=<redacted> x");
         check("got token: canary", "got token: <redacted>");
