@@ -133,9 +133,9 @@ impl CopyReport {
 /// another read. Blobs and children copied until an error remain; nothing refers to them.
 pub async fn copy(from: &Located, to: &[Located], options: &CopyOptions) -> CopyReport {
     let run = Arc::new(Run::new(&from.site, options));
-    let found = tallied(&run.tally, from.resolve()).await;
+    // Boxed, as what follows: callers would carry all of its state along.
+    let found = Box::pin(tallied(&run.tally, from.resolve())).await;
     let results = match &found {
-        // Boxed: callers would carry all of its state along.
         Ok(resolved) => Box::pin(run.clone().to_all(resolved, to)).await,
         Err(error) => to.iter().map(|_| Err(error.clone())).collect(),
     };
