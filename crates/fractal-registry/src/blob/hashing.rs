@@ -29,7 +29,8 @@ impl Slot {
     fn take() -> Option<Self> {
         let free = |taken: usize| (taken + 1 < *CORES).then_some(taken + 1);
         let taken = THREADS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, free);
-        taken.is_ok().then_some(Self)
+        // Made only where one was taken: a slot gives its own back.
+        taken.is_ok().then(|| Self)
     }
 }
 
@@ -157,6 +158,19 @@ mod tests {
     fn started(algorithm: Algorithm) -> Beside {
         THREADS.fetch_add(1, Ordering::Relaxed);
         Beside::start(algorithm, Slot).unwrap()
+    }
+
+    #[test]
+    fn a_slot_that_was_not_to_be_had_is_not_given_back() {
+        for _ in 0..3 {
+            let slots: Vec<Option<Slot>> = (0..*CORES * 2 + 2).map(|_| Slot::take()).collect();
+            assert!(slots.iter().flatten().count() < *CORES);
+            drop(slots);
+            assert!(
+                THREADS.load(Ordering::Relaxed) <= *CORES + 2,
+                "more given back than taken"
+            );
+        }
     }
 
     #[test]
