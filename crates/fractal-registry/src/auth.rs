@@ -20,7 +20,7 @@ mod realm;
 mod token;
 
 use challenge::Challenge;
-use credentials::{Credential, CredentialSource};
+use credentials::{Credential, CredentialSource, Secret};
 pub(crate) use exchange::percent;
 use token::Tokens;
 
@@ -54,6 +54,12 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
+    /// The token, where one is shown.
+    fn bearer(&self) -> Option<Secret> {
+        let header = self.header.as_ref()?.to_str().ok()?;
+        header.strip_prefix("Bearer ").map(Secret::new)
+    }
+
     fn anonymous() -> Self {
         Self {
             header: None,
@@ -175,7 +181,7 @@ impl Auth {
     ) -> Result<Shown, RegistryError> {
         match scheme {
             Scheme::Basic => {
-                let credential = self.credential(access, ask.round).await?;
+                let credential = self.credential(egress, access, ask.round).await?;
                 let header = credential
                     .header()
                     .map_err(|problem| unusable(access, &credential, problem))?;
@@ -203,13 +209,20 @@ impl Auth {
         }
     }
 
-    async fn credential(&self, access: &Access, round: Round) -> Result<Credential, RegistryError> {
+    async fn credential(
+        &self,
+        egress: &Egress,
+        access: &Access,
+        round: Round,
+    ) -> Result<Credential, RegistryError> {
         let (host, fresh) = (&access.host, round == Round::Anew);
         let credential = match access.environment.as_deref() {
             Some(environment) => self.source.credential_in(environment, host, fresh).await,
             None => self.source.credential(host, fresh).await,
         };
-        credential.map_err(|fault| RegistryError::Credential(Arc::new(fault)))
+        let credential = credential.map_err(|fault| RegistryError::Credential(Arc::new(fault)))?;
+        egress.secrets.note(&credential);
+        Ok(credential)
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) mod policy;
 mod pool;
 pub(crate) mod proxy;
 mod resolver;
+pub(crate) mod secrets;
 mod tls;
 
 use address::{Class, Reach};
@@ -38,6 +39,7 @@ use gate::Gates;
 use policy::{Hosts, Refused};
 use pool::{HttpClient, Pool};
 use proxy::Proxy;
+use secrets::Secrets;
 
 /// Which connections a request uses: blobs have their own, with large buffers that go away with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,6 +65,7 @@ pub(crate) struct Egress {
     tls: OnceCell<Arc<ClientConfig>>,
     gates: Gates,
     pub(crate) counts: Counts,
+    pub(crate) secrets: Secrets,
 }
 
 impl Egress {
@@ -85,6 +88,7 @@ impl Egress {
             tls: OnceCell::new(),
             gates,
             counts: Counts::default(),
+            secrets: Secrets::default(),
         })
     }
 
@@ -100,7 +104,7 @@ impl Egress {
         mut request: Request<Outgoing>,
         route: Route,
     ) -> Result<Response<Incoming>, RegistryError> {
-        let at = shown(request.uri());
+        let at: Arc<str> = self.secrets.clean(&shown(request.uri())).into();
         let origin = Origin::of(request.uri())
             .ok_or_else(|| RegistryError::protocol(&at, "it is no http URL"))?;
         let reach = self.hosts.check(route.reach, &origin);

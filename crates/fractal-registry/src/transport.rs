@@ -66,12 +66,34 @@ impl Transport<'_> {
         loop {
             let error = match self.attempt(call).await {
                 Ok(answer) => return Ok(answer),
-                Err(error) => error,
+                Err(error) => self.cleaned(error),
             };
             if !self.pause(&mut attempt, &error, deadline).await {
                 return Err(error);
             }
             tracing::warn!(at = %call.access.at, kind = call.kind.as_str(), attempt, error = %error, "registry request repeated");
+        }
+    }
+
+    /// A registry may put what it was sent into the URLs it sends us to.
+    fn cleaned(&self, error: RegistryError) -> RegistryError {
+        let clean = |url: Arc<str>| self.egress.secrets.clean(&url).into();
+        match error {
+            RegistryError::Redirect {
+                at,
+                target,
+                problem,
+            } => RegistryError::Redirect {
+                at,
+                target: clean(target),
+                problem,
+            },
+            RegistryError::Realm { at, realm, problem } => RegistryError::Realm {
+                at,
+                realm: clean(realm),
+                problem,
+            },
+            other => other,
         }
     }
 
@@ -119,7 +141,8 @@ impl Transport<'_> {
             };
             // Read to its end, the connection serves the next request.
             let (parts, body) = answer.response.into_parts();
-            let said = Said::read(&read::start(body, self.egress.timeouts().small).await);
+            let limit = self.egress.timeouts().small;
+            let said = self.egress.secrets.said(&read::start(body, limit).await);
             if asked_anew {
                 return Err(refused_again(call, &shown, &parts.headers, said));
             }
@@ -204,9 +227,9 @@ impl Transport<'_> {
             return passing(self.egress, &answer.url, &at, answer.response).await;
         }
         let own = Origin::of(&answer.url).as_ref() == Some(&call.access.origin);
-        let said = Said::read(
-            &read::start(answer.response.into_body(), self.egress.timeouts().small).await,
-        );
+        let limit = self.egress.timeouts().small;
+        let body = read::start(answer.response.into_body(), limit).await;
+        let said = self.egress.secrets.said(&body);
         match status {
             StatusCode::NOT_FOUND if own => RegistryError::NotFound {
                 missing: missing(call.missing, &said),
@@ -321,7 +344,9 @@ pub(crate) async fn passing(
     if let (Some(pause), Some(origin)) = (retry_after, Origin::of(url)) {
         egress.hold(&origin, pause);
     }
-    let said = Said::read(&read::start(response.into_body(), egress.timeouts().small).await);
+    let said = egress
+        .secrets
+        .said(&read::start(response.into_body(), egress.timeouts().small).await);
     let at = at.clone();
     if status == StatusCode::TOO_MANY_REQUESTS {
         RegistryError::Throttled {

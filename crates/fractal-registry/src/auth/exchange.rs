@@ -15,7 +15,7 @@ use crate::egress::address::Class;
 use crate::egress::body::Outgoing;
 use crate::egress::{Egress, Lane, Route};
 use crate::endpoint::shown;
-use crate::error::{RegistryError, Said};
+use crate::error::RegistryError;
 use crate::transport::read;
 
 /// Largest answer of a token service, in bytes.
@@ -46,7 +46,7 @@ impl Auth {
         service: &Service<'_>,
         ask: &Ask,
     ) -> Result<Minted, RegistryError> {
-        let at_hand = self.credential(access, ask.round).await?;
+        let at_hand = self.credential(egress, access, ask.round).await?;
         let first = self.mint(egress, access, service, ask, &at_hand).await;
         let refused = matches!(
             first,
@@ -55,7 +55,7 @@ impl Auth {
         if ask.is_anew() || !refused {
             return first;
         }
-        let anew = self.credential(access, Round::Anew).await?;
+        let anew = self.credential(egress, access, Round::Anew).await?;
         if anew == at_hand {
             first
         } else {
@@ -98,9 +98,14 @@ impl Auth {
         }
         let (place, limit) = (shown(&url), egress.timeouts().small);
         let body = read::capped(answer.into_body(), ANSWER_MAX, limit, &place).await?;
-        body.ok_or("the token is larger than 1 MiB")
+        let minted = body
+            .ok_or("the token is larger than 1 MiB")
             .and_then(|body| minted(&body, identity))
-            .map_err(|problem| RegistryError::protocol(&place, problem))
+            .map_err(|problem| RegistryError::protocol(&place, problem))?;
+        if let Some(token) = minted.shown.bearer() {
+            egress.secrets.note_token(&token);
+        }
+        Ok(minted)
     }
 
     async fn refusal(
@@ -118,7 +123,9 @@ impl Auth {
         {
             return crate::transport::passing(egress, url, &shown(url), answer).await;
         }
-        let said = Said::read(&read::start(answer.into_body(), egress.timeouts().small).await);
+        let said = egress
+            .secrets
+            .said(&read::start(answer.into_body(), egress.timeouts().small).await);
         if status == StatusCode::FORBIDDEN {
             return RegistryError::Forbidden {
                 action: access.action,

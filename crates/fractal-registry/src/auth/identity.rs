@@ -15,10 +15,9 @@ use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::credentials::Secret;
-use super::percent;
 use crate::counts::{RequestKind, Requests};
 use crate::egress::body::Outgoing;
+use crate::egress::secrets::without;
 use crate::egress::{Egress, Lane, Route};
 use crate::endpoint::{Endpoint, Origin, join, shown};
 use crate::error::{RegistryError, Said};
@@ -31,8 +30,6 @@ pub use request::{IdentityRequest, ServiceUrl};
 
 /// Largest answer of an identity service, in bytes.
 const ANSWER_MAX: usize = 1024 * 1024;
-/// Shortest text that is looked for, in bytes: a shorter one stands in every word.
-const SECRET_MIN: usize = 4;
 
 /// A client of identity services. Clones share connections and gates.
 #[derive(Clone)]
@@ -254,23 +251,8 @@ fn said(request: &IdentityRequest, status: StatusCode, body: &[u8]) -> Said {
     if status.is_success() {
         return Said::default();
     }
-    let text = String::from_utf8_lossy(body).into_owned();
-    let secrets = request.secrets.iter().map(Secret::reveal);
-    let text = secrets
-        .filter(|secret| secret.len() >= SECRET_MIN)
-        .flat_map(forms)
-        .fold(text, |text, form| text.replace(&form, "<redacted>"));
-    Said::read(text.as_bytes())
-}
-
-/// A text as it is, as JSON writes it, and as forms do: a service repeats any of them.
-fn forms(secret: &str) -> [String; 3] {
-    let json = serde_json::Value::from(secret).to_string();
-    [
-        secret.to_owned(),
-        json.trim_matches('"').to_owned(),
-        percent(secret),
-    ]
+    let text = String::from_utf8_lossy(body);
+    Said::read(without(&text, request.secrets.iter()).as_bytes())
 }
 
 fn redirected(at: Arc<str>, url: &Uri, headers: &HeaderMap) -> RegistryError {

@@ -11,6 +11,7 @@ mod hosts;
 #[cfg(test)]
 mod proxies;
 #[cfg(test)]
+mod repeated;
 mod secrets;
 #[cfg(test)]
 mod support;

@@ -1,0 +1,211 @@
+//! What was shown to somebody lately, so that none of it is seen in an error or log: registries and token services repeat what they
+//! are sent, in their words and in the URLs they send us to.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
+
+use crate::auth::credentials::{Credential, Secret};
+use crate::auth::percent;
+use crate::error::Said;
+
+/// Shortest secret that is looked for, in bytes: a shorter one stands in every other word.
+const MIN: usize = 4;
+/// Secrets remembered: more than are in use at once.
+const MAX: usize = 128;
+const REDACTED: &str = "<redacted>";
+
+/// Every way of writing each secret, the newest last.
+#[derive(Default)]
+pub(crate) struct Secrets(Mutex<VecDeque<Known>>);
+
+struct Known {
+    secret: Secret,
+    forms: Vec<String>,
+}
+
+impl Secrets {
+    /// Remembers what `credential` shows.
+    pub(crate) fn note(&self, credential: &Credential) {
+        match credential {
+            Credential::Anonymous => {}
+            Credential::Basic { username, password } => {
+                let pair = format!("{username}:{}", password.reveal());
+                self.remember(password, || encoded(&pair));
+            }
+            Credential::Token(token) | Credential::Refresh(token) => self.note_token(token),
+        }
+    }
+
+    /// Remembers a token as a service gave it.
+    pub(crate) fn note_token(&self, token: &Secret) {
+        self.remember(token, Vec::new);
+    }
+
+    fn remember(&self, secret: &Secret, further: impl FnOnce() -> Vec<String>) {
+        if secret.reveal().len() < MIN {
+            return;
+        }
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let further = match all.iter().position(|known| known.secret == *secret) {
+            // The same password for another user is written otherwise.
+            Some(place) => {
+                let further = further();
+                match all.get_mut(place) {
+                    Some(known) => extend(&mut known.forms, further),
+                    None => return,
+                }
+                return;
+            }
+            None => further(),
+        };
+        let mut forms = written(secret.reveal());
+        extend(&mut forms, further);
+        if all.len() >= MAX {
+            all.pop_front();
+        }
+        all.push_back(Known {
+            secret: secret.clone(),
+            forms,
+        });
+    }
+
+    /// `text` without any of them.
+    pub(crate) fn clean(&self, text: &str) -> String {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let forms = all.iter().flat_map(|known| &known.forms);
+        forms.fold(text.to_owned(), |text, form| clean(text, form))
+    }
+
+    /// What a registry said, without any of them. They go before anything is cut: a part of one would not be found any more.
+    pub(crate) fn said(&self, body: &[u8]) -> Said {
+        Said::read(self.clean(&String::from_utf8_lossy(body)).as_bytes())
+    }
+}
+
+/// `text` without the secrets of one request, however they are written.
+pub(crate) fn without<'a>(text: &str, secrets: impl Iterator<Item = &'a Secret>) -> String {
+    secrets
+        .map(Secret::reveal)
+        .filter(|secret| secret.len() >= MIN)
+        .flat_map(written)
+        .fold(text.to_owned(), |text, form| clean(text, &form))
+}
+
+fn clean(text: String, form: &str) -> String {
+    if text.contains(form) {
+        text.replace(form, REDACTED)
+    } else {
+        text
+    }
+}
+
+/// A text as it is, as JSON writes it, and as URLs and forms do.
+fn written(secret: &str) -> Vec<String> {
+    let json = serde_json::Value::from(secret).to_string();
+    let url = percent(secret);
+    let mut forms = vec![secret.to_owned()];
+    extend(
+        &mut forms,
+        vec![
+            json.trim_matches('"').to_owned(),
+            url.replace("%20", "+"),
+            lower(&url),
+            url,
+        ],
+    );
+    forms
+}
+
+/// A pair as the Basic scheme encodes it, and as others do.
+fn encoded(pair: &str) -> Vec<String> {
+    [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE]
+        .iter()
+        .flat_map(|engine| written(&engine.encode(pair)))
+        .collect()
+}
+
+/// Percent escapes with small letters.
+fn lower(url: &str) -> String {
+    let mut parts = url.split('%');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (escape, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+        out.push('%');
+        out.push_str(&escape.to_ascii_lowercase());
+        out.push_str(rest);
+    }
+    out
+}
+
+/// Longer forms first: a form within another would leave the rest of that.
+fn extend(forms: &mut Vec<String>, further: Vec<String>) {
+    for form in further {
+        if !forms.contains(&form) {
+            forms.push(form);
+        }
+    }
+    forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PASSWORD: &str = "can/ary+ \"secret";
+
+    #[test]
+    fn h08_a_secret_is_taken_out_however_it_is_written() {
+        let secrets = Secrets::default();
+        secrets.note(&Credential::basic("bob", PASSWORD));
+        secrets.note(&Credential::Refresh(Secret::new("refresh-canary")));
+        secrets.note_token(&Secret::new("token-canary"));
+        let pair = STANDARD.encode(format!("bob:{PASSWORD}"));
+        for (text, expected) in [
+            (format!("you sent {PASSWORD}"), "you sent <redacted>"),
+            (format!("Basic {pair}"), "Basic <redacted>"),
+            (
+                format!("Basic {}", pair.trim_end_matches('=')),
+                "Basic <redacted>",
+            ),
+            (
+                "{\"p\":\"can/ary+ \\\"secret\"}".into(),
+                "{\"p\":\"<redacted>\"}",
+            ),
+            ("p=can%2Fary%2B%20%22secret".into(), "p=<redacted>"),
+            ("p=can%2fary%2b%20%22secret".into(), "p=<redacted>"),
+            ("p=can%2Fary%2B+%22secret".into(), "p=<redacted>"),
+            (
+                "refresh-canary token-canary".into(),
+                "<redacted> <redacted>",
+            ),
+            ("nothing of it".into(), "nothing of it"),
+        ] {
+            assert_eq!(secrets.clean(&text), expected, "{text}");
+        }
+        let said = secrets.said(format!("{}{PASSWORD}", "x".repeat(290)).as_bytes());
+        assert!(!said.to_string().contains("can"), "{said}");
+    }
+
+    #[test]
+    fn one_password_of_two_users_is_known_in_both_pairs_and_the_oldest_are_forgotten() {
+        let secrets = Secrets::default();
+        for user in ["ann", "bob"] {
+            secrets.note(&Credential::basic(user, PASSWORD));
+        }
+        for user in ["ann", "bob"] {
+            let pair = STANDARD.encode(format!("{user}:{PASSWORD}"));
+            assert_eq!(secrets.clean(&pair), REDACTED);
+        }
+        for number in 0..=MAX {
+            secrets.note_token(&Secret::new(&format!("token-{number:04}")));
+        }
+        assert_eq!(secrets.0.lock().unwrap().len(), MAX);
+        assert_eq!(secrets.clean("token-0000"), "token-0000");
+        assert_eq!(secrets.clean("token-0128"), REDACTED);
+        secrets.note(&Credential::basic("u", "abc"));
+        assert_eq!(secrets.clean("abc"), "abc");
+    }
+}
