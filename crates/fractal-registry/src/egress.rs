@@ -138,6 +138,7 @@ impl Egress {
         let headers = request.headers_mut();
         headers.insert(USER_AGENT, self.agent.clone());
         if let Some(shown) = proxy.and_then(Proxy::authorization) {
+            self.secrets.note_basic(&shown);
             headers.insert(PROXY_AUTHORIZATION, shown);
         }
     }

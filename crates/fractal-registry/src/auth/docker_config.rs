@@ -39,7 +39,7 @@ pub struct DockerConfig {
 /// What the file says.
 #[derive(Debug, Default)]
 struct Content {
-    by_host: BTreeMap<RegistryHost, Credential>,
+    by_host: BTreeMap<RegistryHost, Result<Credential, &'static str>>,
     /// `None` says that no helper is asked for the host, whatever is asked for all.
     helpers: BTreeMap<RegistryHost, Option<HelperName>>,
     helper_for_all: Option<HelperName>,
@@ -47,7 +47,7 @@ struct Content {
 
 /// Where a host's credential is.
 enum Place {
-    Here(Credential),
+    Here(Result<Credential, &'static str>),
     With(HelperName),
 }
 
@@ -108,6 +108,15 @@ impl DockerConfig {
         Ok(())
     }
 
+    /// An entry that is there and cannot be used is no reason to ask as nobody.
+    fn unusable(&self, host: &RegistryHost, problem: &str) -> Fault {
+        let what = format!("the Docker configuration's entry for {host} cannot be used");
+        Fault::blocked(Reason::new("RegistryAuth"), what)
+            .at(self.path.display())
+            .because(problem)
+            .next("log in again with `docker login`, or correct the entry")
+    }
+
     async fn answer(
         &self,
         helper: &HelperName,
@@ -137,7 +146,7 @@ impl Content {
                 self.by_host
                     .get(host)
                     .cloned()
-                    .unwrap_or(Credential::Anonymous),
+                    .unwrap_or(Ok(Credential::Anonymous)),
             ),
         }
     }
@@ -159,7 +168,7 @@ impl CredentialSource for DockerConfig {
                 .unwrap_or_else(PoisonError::into_inner)
                 .place(host);
             match place {
-                Place::Here(credential) => Ok(credential),
+                Place::Here(entry) => entry.map_err(|problem| self.unusable(host, problem)),
                 Place::With(helper) => self.answer(&helper, host, fresh).await,
             }
         })
@@ -200,7 +209,7 @@ fn content(file: &File) -> Result<Content, &'static str> {
 
 fn setting(path: &Path, problem: &str) -> RegistryError {
     RegistryError::Setting {
-        setting: "docker-config",
+        setting: "registry-config",
         problem: format!("{}: {problem}", path.display()).into(),
     }
 }
@@ -224,20 +233,31 @@ fn host_of(key: &str) -> Option<RegistryHost> {
     bare.parse().ok()
 }
 
-fn credential_of(entry: &Entry) -> Option<Credential> {
+/// `None` for an empty entry: Docker leaves one behind where a helper keeps the credential.
+fn credential_of(entry: &Entry) -> Option<Result<Credential, &'static str>> {
     let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     if let Some(token) = filled(&entry.registry_token) {
-        return Some(Credential::Token(Secret::new(&token)));
+        return Some(Ok(Credential::Token(Secret::new(&token))));
     }
     if let Some(token) = filled(&entry.identity_token) {
-        return Some(Credential::Refresh(Secret::new(&token)));
+        return Some(Ok(Credential::Refresh(Secret::new(&token))));
     }
-    if let (Some(username), Some(password)) = (filled(&entry.username), filled(&entry.password)) {
-        return Some(Credential::basic(&username, &password));
+    match (filled(&entry.username), filled(&entry.password)) {
+        (Some(username), Some(password)) => {
+            return Some(Ok(Credential::basic(&username, &password)));
+        }
+        (Some(_), None) if filled(&entry.auth).is_none() => {
+            return Some(Err("it has a `username` and no `password`"));
+        }
+        _ => {}
     }
-    let decoded = String::from_utf8(STANDARD.decode(filled(&entry.auth)?).ok()?).ok()?;
-    let (username, password) = decoded.split_once(':')?;
-    Some(Credential::basic(username, password.trim_end_matches('\0')))
+    let pair = STANDARD.decode(filled(&entry.auth)?).ok();
+    let pair = pair.and_then(|pair| String::from_utf8(pair).ok());
+    let pair = pair.as_deref().and_then(|pair| pair.split_once(':'));
+    Some(match pair {
+        Some((user, password)) => Ok(Credential::basic(user, password.trim_end_matches('\0'))),
+        None => Err("its `auth` is not the base64 of USER:PASSWORD"),
+    })
 }
 
 #[cfg(test)]
@@ -251,6 +271,26 @@ mod tests {
             "acr.azurecr.io":{{"identitytoken":"r"}},"quay.io/team":{{"auth":"{auth}"}},"empty.io":{{}}}},"credsStore":""}}"#
         );
         std::fs::write(path, text).unwrap();
+    }
+
+    #[tokio::test]
+    async fn h08_an_entry_that_cannot_be_used_is_named_and_not_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        for (entry, problem) in [
+            (r#"{"auth":"canary!"}"#, "USER:PASSWORD"),
+            (r#"{"auth":"Y2FuYXJ5"}"#, "USER:PASSWORD"),
+            (r#"{"username":"canary"}"#, "no `password`"),
+        ] {
+            std::fs::write(&path, format!(r#"{{"auths":{{"h.io":{entry}}}}}"#)).unwrap();
+            let config = DockerConfig::read(&path).unwrap();
+            let fault = config.credential(&"h.io".parse().unwrap(), false).await;
+            let fault = fault.unwrap_err();
+            assert!(fault.to_string().contains(problem), "{fault}");
+            assert!(!format!("{fault:?}").contains("canary"), "{fault}");
+            let other = config.credential(&"other.io".parse().unwrap(), false).await;
+            assert_eq!(other, Ok(Credential::Anonymous));
+        }
     }
 
     #[tokio::test]
@@ -287,7 +327,7 @@ mod tests {
             let helper = match content.place(&host.parse().unwrap()) {
                 Place::With(helper) => Some(helper.to_string()),
                 Place::Here(credential) => {
-                    assert_eq!(credential, Credential::basic("u", "p"));
+                    assert_eq!(credential, Ok(Credential::basic("u", "p")));
                     None
                 }
             };

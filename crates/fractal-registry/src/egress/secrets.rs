@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
+use http::HeaderValue;
 
 use crate::auth::credentials::{Credential, Secret};
 use crate::auth::percent;
@@ -42,6 +43,19 @@ impl Secrets {
     /// Remembers a token as a service gave it.
     pub(crate) fn note_token(&self, token: &Secret) {
         self.remember(token, Vec::new);
+    }
+
+    /// Remembers what a header of the Basic scheme shows.
+    pub(crate) fn note_basic(&self, header: &HeaderValue) {
+        let coded = header
+            .to_str()
+            .ok()
+            .and_then(|text| text.strip_prefix("Basic "));
+        let pair = coded.and_then(|coded| STANDARD.decode(coded).ok());
+        let pair = pair.and_then(|pair| String::from_utf8(pair).ok());
+        if let Some((user, password)) = pair.as_deref().and_then(|pair| pair.split_once(':')) {
+            self.note(&Credential::basic(user, password));
+        }
     }
 
     fn remember(&self, secret: &Secret, further: impl FnOnce() -> Vec<String>) {
