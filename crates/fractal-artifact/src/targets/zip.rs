@@ -58,6 +58,14 @@ impl ZipContents {
         self.files.get(name).and_then(KeptFile::text)
     }
 
+    /// A small file's bytes.
+    pub(super) fn bytes(&self, name: &str) -> Option<&[u8]> {
+        match self.files.get(name)? {
+            KeptFile::Whole(bytes) => Some(bytes),
+            KeptFile::TooLarge | KeptFile::Damaged => None,
+        }
+    }
+
     /// Files that lie in no folder.
     pub(super) fn at_root(&self) -> impl Iterator<Item = &str> {
         self.names().filter(|name| !name.contains('/'))

@@ -338,3 +338,53 @@ fn binary_modules_have_to_be_for_the_runtimes_python() {
         ["warning zip-native-code"]
     );
 }
+
+#[test]
+fn bootstrap_has_to_be_something_that_linux_runs() {
+    let of = |content: &str| {
+        let findings = found(
+            Target::AwsLambda,
+            &[("bootstrap", content)],
+            &settings("app.handler", "provided.al2023"),
+        );
+        let cannot = findings
+            .iter()
+            .find(|finding| finding.what == "Lambda cannot run bootstrap");
+        cannot.and_then(|finding| finding.why.clone())
+    };
+    assert_eq!(of("#!/bin/sh\nexec true\n"), None);
+    assert_eq!(of("\u{7f}ELF and so on"), None);
+    for (content, said) in [
+        ("#!/bin/sh\r\nexec true\r\n", "Windows"),
+        ("MZ\u{1}", "Windows"),
+        ("exec true\n", "neither"),
+        ("", "neither"),
+    ] {
+        assert!(
+            of(content).is_some_and(|why| why.contains(said)),
+            "{content:?}"
+        );
+    }
+}
+
+#[test]
+fn a_handler_names_a_file_within_the_zip_and_a_function_in_it() {
+    for handler in [
+        "app",
+        "app.",
+        ".handler",
+        "../app.handler",
+        "/app.handler",
+        "./app.handler",
+    ] {
+        for runtime in ["python3.13", "nodejs22.x", "ruby3.4"] {
+            let findings = lambda(&[("app.py", PYTHON)], handler, runtime);
+            assert_eq!(findings, ["error handler"], "{handler} on {runtime}");
+        }
+    }
+    let right = lambda(&[("app.py", PYTHON)], "app.handler", "python3.13");
+    assert_eq!(right, Vec::<String>::new());
+    // What is inside of archives is named otherwise.
+    let java = lambda(&[("lib/app.jar", "")], "Handler", "java21");
+    assert!(!java.contains(&"error handler".to_owned()), "{java:?}");
+}

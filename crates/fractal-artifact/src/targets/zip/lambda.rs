@@ -161,6 +161,25 @@ fn unreadable(zip: &ZipContents) -> Option<Finding> {
     )
 }
 
+/// Why Linux does not run a program that begins so; larger ones than are kept are not looked into.
+fn not_for_linux(bytes: &[u8]) -> Option<&'static str> {
+    let line = bytes
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    match bytes {
+        [b'#', b'!', ..] if line.ends_with(b"\r") => {
+            Some("its first line ends as on Windows, and no such interpreter exists")
+        }
+        [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..] | [0xca, 0xfe, 0xba, 0xbe, ..] => {
+            Some("it is a program for macOS")
+        }
+        [b'M', b'Z', ..] => Some("it is a program for Windows"),
+        [0x7f, b'E', b'L', b'F', ..] | [b'#', b'!', ..] => None,
+        _ => Some("it is neither a program for Linux nor a script that begins with #!"),
+    }
+}
+
 fn bootstrap(zip: &ZipContents) -> Option<Finding> {
     const NAME: &str = "bootstrap";
     let Some(entry) = zip.entry(NAME) else {
@@ -173,6 +192,15 @@ fn bootstrap(zip: &ZipContents) -> Option<Finding> {
         return Some(finding.said_by(CUSTOM).fix(fix));
     };
     let fix = "chmod 755 bootstrap before it is zipped, on a system with Unix permissions";
+    if let Some(why) = zip.bytes(NAME).and_then(not_for_linux) {
+        return Some(
+            Finding::error(NAME, "Lambda cannot run bootstrap")
+                .at(NAME)
+                .because(why)
+                .said_by(CUSTOM)
+                .fix("build it for Linux (GOOS=linux), and write scripts with Unix line ends"),
+        );
+    }
     match entry.permissions() {
         Some(permissions) if permissions & RUN_BY_ALL == RUN_BY_ALL => None,
         Some(permissions) => Some(

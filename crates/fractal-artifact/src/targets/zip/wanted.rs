@@ -3,7 +3,8 @@
 use crate::targets::Settings;
 
 /// Files that say how a zip is laid out.
-const DESCRIPTIONS: [&str; 7] = [
+const DESCRIPTIONS: [&str; 8] = [
+    "bootstrap",
     "host.json",
     "package.json",
     "requirements.txt",

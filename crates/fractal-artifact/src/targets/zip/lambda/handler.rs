@@ -5,6 +5,8 @@ use crate::targets::Settings;
 use crate::targets::finding::{Finding, listed, shown};
 use crate::targets::runtime::Language;
 
+const HANDLER: &str = "https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html";
+
 pub(super) fn check(
     zip: &ZipContents,
     settings: &Settings,
@@ -15,6 +17,14 @@ pub(super) fn check(
         findings.push(unsaid(zip, language));
         return;
     };
+    if let Some(why) = malformed(handler, language) {
+        let what = format!("`{}` is no handler", shown(handler));
+        let finding = Finding::error("handler", what)
+            .because(why)
+            .said_by(HANDLER);
+        findings.push(finding.fix("write it as FILE.FUNCTION, for example app.handler"));
+        return;
+    }
     let Some((files, function)) = places(handler, language) else {
         let what = format!(
             "not checked: whether the handler `{}` is there",
@@ -32,6 +42,18 @@ pub(super) fn check(
             findings.extend(function.and_then(|name| undefined(zip, file, &name, language)));
         }
     }
+}
+
+/// Why Lambda cannot make anything of a handler; it says so at every invocation only.
+fn malformed(handler: &str, language: Language) -> Option<&'static str> {
+    if handler.split('/').any(|part| matches!(part, "." | "..")) || handler.starts_with('/') {
+        return Some("it leads out of the zip");
+    }
+    let named = matches!(language, Language::Python | Language::Node | Language::Ruby);
+    let whole = handler
+        .rsplit_once('.')
+        .is_some_and(|(file, function)| !file.is_empty() && !function.is_empty());
+    (named && !whole).then_some("it has to name a file and, behind a dot, a function in it")
 }
 
 fn missing(zip: &ZipContents, handler: &str, files: &[String]) -> Finding {
