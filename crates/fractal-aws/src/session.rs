@@ -79,7 +79,10 @@ impl Session {
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts());
         if let Some(bundle) = &options.ca_bundle {
-            loader = loader.http_client(trusting(bundle).map_err(SessionError::Authorities)?);
+            // As the SDK's default client does.
+            let proxies = ProxyConfig::from_env();
+            let client = trusting(bundle, proxies).map_err(SessionError::Authorities)?;
+            loader = loader.http_client(client);
         }
         let config = loader.load().await;
         let region = config
@@ -147,7 +150,7 @@ impl Session {
 }
 
 /// The SDK's own client, which trusts the authorities of `bundle` besides the system's.
-fn trusting(bundle: &Path) -> Result<SharedHttpClient, RegistryError> {
+fn trusting(bundle: &Path, proxies: ProxyConfig) -> Result<SharedHttpClient, RegistryError> {
     // The SDK panics over a bundle it cannot read; this client looks at it first.
     IdentityClient::new(Options {
         ca_bundle: Some(bundle.to_owned()),
@@ -169,8 +172,7 @@ fn trusting(bundle: &Path) -> Result<SharedHttpClient, RegistryError> {
             let mut connector = Connector::builder()
                 .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
                 .tls_context(context.clone())
-                // As the SDK's default client does.
-                .proxy_config(ProxyConfig::from_env());
+                .proxy_config(proxies.clone());
             connector.set_connector_settings(settings.cloned());
             connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
             connector.build()
@@ -226,11 +228,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let bundle = folder.path().join("ca.pem");
         std::fs::write(&bundle, authority.pem()).unwrap();
-        asked(&liar, Some(trusting(&bundle).unwrap())).await;
+        asked(
+            &liar,
+            Some(trusting(&bundle, ProxyConfig::disabled()).unwrap()),
+        )
+        .await;
         assert_eq!(liar.lines(), ["POST /"]);
         let other = folder.path().join("other.pem");
         std::fs::write(&other, Authority::new().pem()).unwrap();
-        asked(&liar, Some(trusting(&other).unwrap())).await;
+        asked(
+            &liar,
+            Some(trusting(&other, ProxyConfig::disabled()).unwrap()),
+        )
+        .await;
         assert_eq!(liar.lines().len(), 1);
     }
 

@@ -123,8 +123,46 @@ impl Environment {
                 .because(chain(&error))
                 .next("write it as host or host/prefix")
             })?;
+            if map.get(&provider).is_some_and(|known| *known != prefix) {
+                let what = "two registries are mapped for one provider";
+                let provider = provider.escape_debug();
+                return Err(Fault::blocked(REGISTRY_UNRESOLVED, what)
+                    .at(format!("environment.parameters.registries.{provider}"))
+                    .because("providers are compared without case")
+                    .next("keep one of them"));
+            }
             map.insert(&provider, prefix);
         }
         Ok(map)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registries(map: serde_json::Value) -> Result<RegistryMap, Fault> {
+        let id = serde_json::json!({"shortName": "dev"});
+        let environment = serde_json::json!({"id": id, "parameters": {"registries": map}});
+        let environment: Environment = serde_json::from_value(environment).unwrap();
+        environment.registries()
+    }
+
+    #[test]
+    fn registries_are_read_and_what_cannot_be_is_named() {
+        let map = registries(serde_json::json!({"AWS": "a.example", "Azure": "b.example/x"}));
+        assert_eq!(
+            map.unwrap().get("azure").unwrap().to_string(),
+            "b.example/x"
+        );
+        let same = serde_json::json!({"AWS": "a.example", "aws": "a.example"});
+        assert!(registries(same).is_ok());
+        let two = serde_json::json!({"AWS": "a.example", "aws": "b.example"});
+        let fault = registries(two).unwrap_err();
+        assert_eq!(fault.what, "two registries are mapped for one provider");
+        let fault = registries(serde_json::json!({"AWS": "no host"})).unwrap_err();
+        let place = "environment.parameters.registries.AWS";
+        assert_eq!(fault.place.as_deref(), Some(place));
+        assert!(registries(serde_json::json!({"AWS": []})).is_err());
     }
 }
