@@ -47,6 +47,19 @@ pub enum Missing {
     Blob,
 }
 
+/// What is wrong with content on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// Its bytes are not those that its digest names.
+    Digest,
+    /// It has more or fewer bytes than declared.
+    Size,
+    /// It is not there.
+    Missing,
+    /// It is no regular file.
+    Kind,
+}
+
 /// A failure between us and a registry or layout. `at` is `host/repository...`, or a path.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -291,6 +304,34 @@ pub enum RegistryError {
         /// What it answered instead.
         problem: Arc<str>,
     },
+    /// Content of a layout, an archive or a file on this machine is not what it has to be.
+    #[error("{at} cannot be used: {problem}")]
+    Damaged {
+        /// The path, with the digest where it is within a layout or an archive.
+        at: Arc<str>,
+        /// What is wrong.
+        flaw: Flaw,
+        /// The same in words.
+        problem: Arc<str>,
+    },
+    /// A manifest goes beyond what is taken.
+    #[error("the manifest at {at} goes beyond a limit: {problem}")]
+    Limit {
+        /// Where.
+        at: Arc<str>,
+        /// What it has, and what is allowed.
+        problem: Arc<str>,
+    },
+    /// The registry does not keep what has a digest of this algorithm.
+    #[error("{at} does not keep content under {digest}")]
+    Algorithm {
+        /// Where.
+        at: Arc<str>,
+        /// The digest.
+        digest: Digest,
+        /// The registry's words.
+        said: Said,
+    },
     /// A local OCI layout is not one.
     #[error("the OCI layout {at} cannot be used: {problem}")]
     Layout {
@@ -331,6 +372,50 @@ impl RegistryError {
         Self::File {
             at: at.display().to_string().into(),
             source: Arc::new(source),
+        }
+    }
+
+    /// The same of content on this machine, which no registry served.
+    pub(crate) fn on_this_machine(self) -> Self {
+        let (at, flaw, problem) = match self {
+            Self::DigestMismatch {
+                at,
+                expected,
+                found,
+            } => {
+                let problem = format!("its bytes have the digest {found} and not {expected}");
+                (at, Flaw::Digest, problem)
+            }
+            Self::SizeMismatch {
+                at,
+                expected,
+                found,
+            } => {
+                let problem = format!("it is not of the declared {expected} bytes: {found}");
+                (at, Flaw::Size, problem)
+            }
+            Self::Truncated {
+                at,
+                received,
+                expected,
+            } => {
+                let problem = format!("it ends after {received} of the declared {expected} bytes");
+                (at, Flaw::Size, problem)
+            }
+            other => return other,
+        };
+        Self::Damaged {
+            at,
+            flaw,
+            problem: problem.into(),
+        }
+    }
+
+    pub(crate) fn missing_here(at: &Arc<str>, problem: impl Into<Arc<str>>) -> Self {
+        Self::Damaged {
+            at: at.clone(),
+            flaw: Flaw::Missing,
+            problem: problem.into(),
         }
     }
 

@@ -11,7 +11,7 @@ use fractal_core::artifact::{Descriptor, Digest, Tag};
 use crate::auth::credentials::BoxFuture;
 use crate::blob::{BlobSource, BlobStream};
 use crate::copy::Feed;
-use crate::error::{Missing, RegistryError, Said};
+use crate::error::{Flaw, RegistryError};
 use crate::manifest::{FetchedManifest, Resolved, verified};
 
 mod list;
@@ -68,11 +68,10 @@ impl OciLayout {
 
     fn not_listed(&self, tag: Option<&Tag>, problem: &str) -> RegistryError {
         match tag {
-            Some(tag) => RegistryError::NotFound {
-                missing: Missing::Manifest,
-                at: format!("oci-layout:{}:{tag}", self.folder.display()).into(),
-                said: Said::read(problem.as_bytes()),
-            },
+            Some(tag) => {
+                let at = format!("oci-layout:{}:{tag}", self.folder.display()).into();
+                RegistryError::missing_here(&at, problem)
+            }
             None => RegistryError::Layout {
                 at: self.at(),
                 problem: problem.into(),
@@ -85,21 +84,41 @@ impl OciLayout {
     /// # Errors
     /// Where it is missing, too large, damaged, or nothing that may be deployed.
     pub async fn manifest(&self, digest: &Digest) -> Result<FetchedManifest, RegistryError> {
-        let at: Arc<str> = format!("oci-layout:{}@{digest}", self.folder.display()).into();
+        let at = self.at_digest(digest);
         let bytes = read_small(&self.blob_path(digest), &at).await?;
-        let bytes = bytes.ok_or_else(|| RegistryError::NotFound {
-            missing: Missing::Manifest,
-            at: at.clone(),
-            said: Said::default(),
-        })?;
-        verified(&at, digest, bytes, None)
+        let missing = || RegistryError::missing_here(&at, "it holds no manifest of this digest");
+        let bytes = bytes.ok_or_else(missing)?;
+        verified(&at, digest, bytes, None).map_err(RegistryError::on_this_machine)
     }
 
+    fn at_digest(&self, digest: &Digest) -> Arc<str> {
+        format!("oci-layout:{}@{digest}", self.folder.display()).into()
+    }
+
+    /// Whether it holds a manifest.
     pub(crate) async fn has(&self, digest: &Digest) -> Result<bool, RegistryError> {
         let path = self.blob_path(digest);
-        tokio::fs::try_exists(&path)
-            .await
-            .map_err(|error| RegistryError::file(&path, error))
+        let length = length(&path, &self.at_digest(digest)).await;
+        // What is in the way of a file is found out by whoever writes it.
+        Ok(length.is_ok_and(|length| length.is_some()))
+    }
+
+    /// Whether it holds a blob of the declared size: what a broken disk or copy left behind is written again.
+    pub(crate) async fn has_blob(&self, blob: &Descriptor) -> Result<bool, RegistryError> {
+        let path = self.blob_path(&blob.digest);
+        let length = length(&path, &self.at_digest(&blob.digest)).await;
+        Ok(length.is_ok_and(|length| length == Some(blob.size)))
+    }
+
+    /// Whether it lists the artifact, under `tag` where one is given, and holds its manifest.
+    pub(crate) async fn lists(
+        &self,
+        tag: Option<&Tag>,
+        digest: &Digest,
+    ) -> Result<bool, RegistryError> {
+        let listed = self.listed().await?.into_iter();
+        let mut same = listed.filter(|(entry, _)| entry.digest == *digest);
+        Ok(same.any(|(_, its)| tag.is_none() || its.as_ref() == tag) && self.has(digest).await?)
     }
 
     pub(crate) async fn write_blob(
@@ -141,7 +160,9 @@ impl OciLayout {
             manifest.bytes.len() as u64,
         );
         let list = List::read_or_new(self).await?.with(entry, tag);
-        write::whole(&self.folder.join("index.json"), &list.to_bytes(self)?).await
+        write::whole(&self.folder.join("index.json"), &list.to_bytes(self)?).await?;
+        write::sweep(&self.folder.join("blobs")).await;
+        Ok(())
     }
 }
 
@@ -152,13 +173,15 @@ impl BlobSource for OciLayout {
     ) -> BoxFuture<'a, Result<BlobStream, RegistryError>> {
         Box::pin(async move {
             let path = self.blob_path(&descriptor.digest);
-            if !self.has(&descriptor.digest).await? {
-                let at =
-                    format!("oci-layout:{}@{}", self.folder.display(), descriptor.digest).into();
-                return Err(RegistryError::NotFound {
-                    missing: Missing::Blob,
+            let at = self.at_digest(&descriptor.digest);
+            let missing = || RegistryError::missing_here(&at, "it does not hold this blob");
+            let found = length(&path, &at).await?.ok_or_else(missing)?;
+            if found != descriptor.size {
+                let problem = format!("it has {found} of {} bytes", descriptor.size);
+                return Err(RegistryError::Damaged {
                     at,
-                    said: Said::default(),
+                    flaw: Flaw::Size,
+                    problem: problem.into(),
                 });
             }
             BlobStream::of_file(&path, descriptor).await
@@ -171,13 +194,28 @@ pub(crate) fn tag_of(entry: &Descriptor) -> Option<Tag> {
     entry.annotations.get(list::REF_NAME)?.parse().ok()
 }
 
-/// A file of at most a manifest's size; `None` where there is none.
-async fn read_small(path: &Path, at: &Arc<str>) -> Result<Option<Bytes>, RegistryError> {
+/// A file's size in bytes; `None` where there is none. Nothing but a regular file is ever opened: reading a pipe waits for ever.
+pub(crate) async fn length(path: &Path, at: &Arc<str>) -> Result<Option<u64>, RegistryError> {
     let metadata = match tokio::fs::metadata(path).await {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(|error| RegistryError::file(path, error))?,
     };
-    if metadata.len() > MANIFEST_MAX as u64 {
+    if metadata.is_file() {
+        return Ok(Some(metadata.len()));
+    }
+    Err(RegistryError::Damaged {
+        at: at.clone(),
+        flaw: Flaw::Kind,
+        problem: format!("{} is no regular file", path.display()).into(),
+    })
+}
+
+/// A file of at most a manifest's size; `None` where there is none.
+async fn read_small(path: &Path, at: &Arc<str>) -> Result<Option<Bytes>, RegistryError> {
+    let Some(length) = length(path, at).await? else {
+        return Ok(None);
+    };
+    if length > MANIFEST_MAX as u64 {
         return Err(RegistryError::ManifestTooLarge {
             at: at.clone(),
             max: MANIFEST_MAX,

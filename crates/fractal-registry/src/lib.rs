@@ -34,7 +34,7 @@ pub use counts::{RequestKind, Requests};
 pub use egress::policy::HostPolicy;
 pub use egress::proxy::Proxies;
 pub use endpoint::RepositoryRef;
-pub use error::{Action, Missing, RegistryError, Said};
+pub use error::{Action, Flaw, Missing, RegistryError, Said};
 pub use layout::OciLayout;
 pub use manifest::{FetchedManifest, Resolved};
 pub use options::{Options, RetryPolicy, Timeouts};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fractal_core::artifact::manifest::MANIFEST_MAX;
-use fractal_core::artifact::{Digest, Hasher, Manifest, Reference};
+use fractal_core::artifact::{Digest, Hasher, Manifest, ManifestError, Reference};
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName,
 };
@@ -224,11 +224,7 @@ pub(crate) fn verified(
             found,
         });
     }
-    let invalid = |source| RegistryError::ManifestInvalid {
-        at: at.clone(),
-        source: Arc::new(source),
-    };
-    let manifest = Manifest::parse(&bytes, served).map_err(invalid)?;
+    let manifest = Manifest::parse(&bytes, served).map_err(|error| unusable(at, error))?;
     let media_type = manifest.media_type().to_owned();
     Ok(FetchedManifest {
         manifest,
@@ -236,6 +232,20 @@ pub(crate) fn verified(
         digest: found,
         media_type,
     })
+}
+
+fn unusable(at: &Arc<str>, error: ManifestError) -> RegistryError {
+    let at = at.clone();
+    match error {
+        ManifestError::TooMany { .. } => RegistryError::Limit {
+            at,
+            problem: error.to_string().into(),
+        },
+        error => RegistryError::ManifestInvalid {
+            at,
+            source: Arc::new(error),
+        },
+    }
 }
 
 /// What the head of an answer says; `None` where it lacks the digest.

@@ -10,7 +10,7 @@ use fractal_core::artifact::{Descriptor, Digest};
 
 use crate::auth::credentials::BoxFuture;
 use crate::blob::{BlobSource, BlobStream};
-use crate::error::{Missing, RegistryError, Said};
+use crate::error::{Flaw, RegistryError};
 use crate::manifest::{FetchedManifest, Resolved, verified};
 
 /// Where the bytes of one blob or manifest are.
@@ -84,7 +84,7 @@ impl Packed {
 
     /// A manifest, verified.
     pub(crate) async fn manifest(&self, digest: &Digest) -> Result<FetchedManifest, RegistryError> {
-        let piece = self.piece(digest, Missing::Manifest)?;
+        let piece = self.piece(digest)?;
         if piece.size() > MANIFEST_MAX as u64 {
             return Err(RegistryError::ManifestTooLarge {
                 at: self.at(),
@@ -95,14 +95,13 @@ impl Packed {
         let bytes = self.open(&descriptor).await?.collect().await?;
         let is_root = *digest == self.root.digest && !self.root.media_type.is_empty();
         let served = is_root.then_some(self.root.media_type.as_str());
-        verified(&self.name, digest, bytes, served)
+        verified(&self.name, digest, bytes, served).map_err(RegistryError::on_this_machine)
     }
 
-    fn piece(&self, digest: &Digest, missing: Missing) -> Result<&Piece, RegistryError> {
-        let absent = || RegistryError::NotFound {
-            missing,
-            at: format!("{}@{digest}", self.name).into(),
-            said: Said::default(),
+    fn piece(&self, digest: &Digest) -> Result<&Piece, RegistryError> {
+        let absent = || {
+            let at = format!("{}@{digest}", self.name).into();
+            RegistryError::missing_here(&at, "it holds nothing of this digest")
         };
         self.pieces.get(digest).ok_or_else(absent)
     }
@@ -114,16 +113,22 @@ impl BlobSource for Packed {
         descriptor: &'a Descriptor,
     ) -> BoxFuture<'a, Result<BlobStream, RegistryError>> {
         Box::pin(async move {
-            match self.piece(&descriptor.digest, Missing::Blob)? {
+            match self.piece(&descriptor.digest)? {
                 Piece::Bytes(bytes) => Ok(BlobStream::of_bytes(bytes.clone(), descriptor)),
                 Piece::Part { size, path, .. } if *size != descriptor.size => {
-                    Err(RegistryError::SizeMismatch {
+                    let problem = format!("it has {size} of {} bytes there", descriptor.size);
+                    Err(RegistryError::Damaged {
                         at: path.display().to_string().into(),
-                        expected: descriptor.size,
-                        found: format!("it has {size} there").into(),
+                        flaw: Flaw::Size,
+                        problem: problem.into(),
                     })
                 }
                 Piece::Part { path, start, .. } => {
+                    let at: Arc<str> = path.display().to_string().into();
+                    let missing = || RegistryError::missing_here(&at, "the file is gone");
+                    crate::layout::length(path, &at)
+                        .await?
+                        .ok_or_else(missing)?;
                     BlobStream::of_part(path, *start, descriptor).await
                 }
             }

@@ -32,8 +32,17 @@ pub(crate) struct Known {
     api: Option<bool>,
     /// Its tags that name digests; the inner `None` where it does not list them.
     tags: Option<Option<BTreeSet<String>>>,
+    /// What a place on this machine lists, each with the subject it names.
+    local: Option<Vec<Listed>>,
     /// Only lists are asked for, not cosign's tags.
     only_listed: bool,
+}
+
+#[derive(Debug)]
+struct Listed {
+    entry: Descriptor,
+    tag: Option<Tag>,
+    subject: Option<Digest>,
 }
 
 impl Known {
@@ -54,7 +63,7 @@ pub(crate) async fn of(
 ) -> Result<Found, RegistryError> {
     let (registry, repository) = match site {
         Site::Registry(registry, repository) => (registry, repository),
-        site => return local(site, subject).await,
+        site => return local(site, subject, known).await,
     };
     let mut found = Found::default();
     if known.api != Some(false) {
@@ -90,29 +99,45 @@ pub(crate) async fn of(
     Ok(found)
 }
 
-async fn local(site: &Site, subject: &Digest) -> Result<Found, RegistryError> {
-    let mut found = Found::default();
+async fn local(site: &Site, subject: &Digest, known: &mut Known) -> Result<Found, RegistryError> {
+    if known.local.is_none() {
+        known.local = Some(scanned(site).await?);
+    }
     let base = tag_of(subject);
-    for (entry, tag) in site.listed().await? {
-        let cosign = tag.filter(|tag| {
+    let mut found = Found::default();
+    for listed in known.local.iter().flatten() {
+        let cosign = listed.tag.as_ref().filter(|tag| {
             let end = tag.as_str().strip_prefix(&base);
             end.is_some_and(|end| COSIGN.contains(&end))
         });
         if let Some(tag) = cosign {
-            found.tags.insert(tag, entry.digest);
-            continue;
-        }
-        let manifest = match site.manifest(&entry.digest).await {
-            Ok(manifest) => manifest,
-            // A layout may list what is no manifest of ours, or no longer there; it refers to nothing we copy.
-            Err(RegistryError::ManifestInvalid { .. } | RegistryError::NotFound { .. }) => continue,
-            Err(error) => return Err(error),
-        };
-        if self::subject(&manifest.bytes).as_ref() == Some(subject) {
-            found.listed.push(entry);
+            let digest = listed.entry.digest.clone();
+            found.tags.insert(tag.clone(), digest);
+        } else if listed.subject.as_ref() == Some(subject) {
+            found.listed.push(listed.entry.clone());
         }
     }
     Ok(found)
+}
+
+/// Reads every manifest that a place lists. One that cannot be read refers to nothing that can be copied, and is passed over.
+async fn scanned(site: &Site) -> Result<Vec<Listed>, RegistryError> {
+    let mut all = Vec::new();
+    for (entry, tag) in site.listed().await? {
+        let subject = match site.manifest(&entry.digest).await {
+            Ok(manifest) => self::subject(&manifest.bytes),
+            Err(error) => {
+                tracing::warn!(at = %site.shown(), digest = %entry.digest, error = %error, "manifest passed over while referrers were looked for");
+                None
+            }
+        };
+        all.push(Listed {
+            entry,
+            tag,
+            subject,
+        });
+    }
+    Ok(all)
 }
 
 /// Whether `tag` points to `digest` at a place.

@@ -158,7 +158,7 @@ impl Site {
     pub(crate) async fn has_blob(&self, blob: &Descriptor) -> Result<bool, RegistryError> {
         match self {
             Self::Registry(registry, repository) => registry.has_blob(repository, blob).await,
-            Self::Layout(layout) => layout.has(&blob.digest).await,
+            Self::Layout(layout) => layout.has_blob(blob).await,
             Self::Packed(_) => Err(self.read_only()),
         }
     }

@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -148,7 +148,16 @@ impl BlobStream {
     }
 
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, RegistryError>>> {
-        let polled = self.poll_inner(cx);
+        let mut polled = self.poll_inner(cx);
+        if let Poll::Ready(Some(Err(error))) = polled {
+            let is_local = self.supply.is_local();
+            let error = if is_local {
+                error.on_this_machine()
+            } else {
+                error
+            };
+            polled = Poll::Ready(Some(Err(error)));
+        }
         if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
             self.state = State::Done;
         }
@@ -204,6 +213,10 @@ impl BlobStream {
                 Ok(self.verifier.release())
             }
             None => self.resume("it ended early"),
+            Some(Err(error)) if self.supply.is_local() => Err(RegistryError::File {
+                at: self.verifier.at().clone(),
+                source: Arc::new(std::io::Error::other(error)),
+            }),
             Some(Err(error)) => self.resume(&error.to_string()),
         }
     }
@@ -244,7 +257,7 @@ impl BlobStream {
     }
 
     fn resume(&mut self, why: &str) -> Result<Option<Bytes>, RegistryError> {
-        if self.resumes == RESUMES_MAX {
+        if self.resumes == RESUMES_MAX || self.supply.is_local() {
             let (received, expected) = (self.verifier.received(), self.verifier.size());
             return Err(RegistryError::Truncated {
                 at: self.verifier.at().clone(),

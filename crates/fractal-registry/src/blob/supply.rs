@@ -22,6 +22,11 @@ pub(crate) trait Supply: Send + Sync {
     /// Where, for errors.
     fn at(&self) -> Arc<str>;
 
+    /// Whether the bytes lie on this machine, where another look finds the same.
+    fn is_local(&self) -> bool {
+        false
+    }
+
     /// Opens the blob from byte `offset` on, or from its start where it cannot do that.
     fn open(&self, offset: u64) -> BoxFuture<'static, Result<Opened, RegistryError>>;
 }
@@ -97,6 +102,10 @@ impl FileSource {
 pub(super) struct BytesSupply(pub(super) Bytes);
 
 impl Supply for BytesSupply {
+    fn is_local(&self) -> bool {
+        true
+    }
+
     fn at(&self) -> Arc<str> {
         "the bytes given".into()
     }
@@ -113,6 +122,10 @@ impl Supply for BytesSupply {
 pub(super) struct FileSupply(pub(super) PathBuf);
 
 impl Supply for FileSupply {
+    fn is_local(&self) -> bool {
+        true
+    }
+
     fn at(&self) -> Arc<str> {
         self.0.display().to_string().into()
     }
@@ -135,6 +148,10 @@ pub(super) struct PartSupply {
 }
 
 impl Supply for PartSupply {
+    fn is_local(&self) -> bool {
+        true
+    }
+
     fn at(&self) -> Arc<str> {
         self.path.display().to_string().into()
     }

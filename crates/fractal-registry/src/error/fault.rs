@@ -3,12 +3,13 @@
 use fractal_core::fault::chain;
 use fractal_core::{Class, Fault, Reason};
 
-use super::{Action, Missing, RegistryError, Said};
+use super::{Action, Flaw, Missing, RegistryError, Said};
 use crate::egress::address::{self, class};
 use crate::egress::policy::{NOT_NAMED, UNLISTED};
 use crate::endpoint::Origin;
 
 /// Reasons as they appear in status, logs and metrics: part of the public contract.
+const ALGORITHM: Reason = Reason::new("DigestAlgorithm");
 const AUTH: Reason = Reason::new("RegistryAuth");
 const BLOB_TRUNCATED: Reason = Reason::new("BlobTruncated");
 const DIGEST_MISMATCH: Reason = Reason::new("DigestMismatch");
@@ -18,6 +19,7 @@ const LAYOUT: Reason = Reason::new("LayoutInvalid");
 const LINK: Reason = Reason::new("RegistryLink");
 const LOCAL: Reason = Reason::new("ResourceLocal");
 const MANIFEST_INVALID: Reason = Reason::new("ManifestInvalid");
+const MANIFEST_LIMIT: Reason = Reason::new("ManifestLimit");
 const MANIFEST_TOO_LARGE: Reason = Reason::new("ManifestTooLarge");
 const NOT_FOUND: Reason = Reason::new("RegistryNotFound");
 const PROTOCOL: Reason = Reason::new("RegistryProtocol");
@@ -63,7 +65,7 @@ impl RegistryError {
     }
 }
 
-const fn class_of(error: &RegistryError) -> (Class, Reason) {
+fn class_of(error: &RegistryError) -> (Class, Reason) {
     use RegistryError as E;
     const PASSING: Class = Class::Transient { retry_after: None };
     match error {
@@ -99,9 +101,25 @@ const fn class_of(error: &RegistryError) -> (Class, Reason) {
         E::DigestMismatch { .. } | E::Rewritten { .. } => (Class::Terminal, DIGEST_MISMATCH),
         E::SizeMismatch { .. } => (Class::Terminal, SIZE_MISMATCH),
         E::Truncated { .. } => (PASSING, BLOB_TRUNCATED),
+        E::Damaged { flaw, .. } => (Class::Blocked, flawed(*flaw)),
+        E::Limit { .. } => (Class::Terminal, MANIFEST_LIMIT),
+        E::Algorithm { .. } => (Class::Terminal, ALGORITHM),
         E::Layout { .. } => (Class::Blocked, LAYOUT),
+        E::File { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            (Class::Blocked, LOCAL)
+        }
         E::File { .. } => (PASSING, LOCAL),
         E::Setting { .. } => (Class::Blocked, SETTING),
+    }
+}
+
+/// A digest that does not hold is told by the same word wherever it does not.
+const fn flawed(flaw: Flaw) -> Reason {
+    match flaw {
+        Flaw::Digest => DIGEST_MISMATCH,
+        Flaw::Size => SIZE_MISMATCH,
+        Flaw::Missing => NOT_FOUND,
+        Flaw::Kind => LAYOUT,
     }
 }
 
@@ -132,6 +150,9 @@ fn place(error: &RegistryError) -> &str {
         | E::SizeMismatch { at, .. }
         | E::Truncated { at, .. }
         | E::Range { at, .. }
+        | E::Damaged { at, .. }
+        | E::Limit { at, .. }
+        | E::Algorithm { at, .. }
         | E::Layout { at, .. }
         | E::File { at, .. } => at,
         E::Credential(fault) => fault.place.as_deref().unwrap_or_default(),
@@ -277,6 +298,18 @@ fn advice(error: &RegistryError) -> (String, &'static str) {
             "the transfer broke off".into(),
             "nothing to do if this passes; otherwise check the registry and the network between",
         ),
+        E::Damaged { flaw, .. } => damaged(*flaw),
+        E::Limit { .. } => (
+            "the manifest goes beyond what is taken".into(),
+            "build the image with fewer layers (a multi-stage build merges them), or the index with fewer entries and levels",
+        ),
+        E::Algorithm { digest, .. } => (
+            format!(
+                "the registry keeps nothing under a {} digest",
+                digest.algorithm().as_str()
+            ),
+            "build the artifact with SHA-256 digests, or name a registry that keeps other ones",
+        ),
         E::Layout { .. } => (
             "the OCI layout cannot be used".into(),
             "name a folder that holds an OCI image layout, with tag or digest where it has several",
@@ -288,6 +321,27 @@ fn advice(error: &RegistryError) -> (String, &'static str) {
         E::Setting { setting, .. } => (
             format!("the registry setting `{setting}` cannot be used"),
             "correct the setting and start again",
+        ),
+    }
+}
+
+fn damaged(flaw: Flaw) -> (String, &'static str) {
+    match flaw {
+        Flaw::Digest => (
+            "a local file has other bytes than its digest names".into(),
+            "write the layout or archive again from where it came from: this copy of it is damaged",
+        ),
+        Flaw::Size => (
+            "a local file is longer or shorter than its manifest declares".into(),
+            "write the layout or archive again from where it came from: this copy of it is damaged or incomplete",
+        ),
+        Flaw::Missing => (
+            "the layout or archive does not hold this".into(),
+            "name a tag or digest that it holds, or write it again with everything its manifests name",
+        ),
+        Flaw::Kind => (
+            "something in the layout is no regular file".into(),
+            "look what lies there, and write the layout again from where it came from",
         ),
     }
 }
@@ -316,6 +370,7 @@ fn why(error: &RegistryError) -> Option<String> {
         E::NotFound { said: words, .. }
         | E::Forbidden { said: words, .. }
         | E::Throttled { said: words, .. }
+        | E::Algorithm { said: words, .. }
         | E::Refused { said: words, .. } => said(words),
         E::Unavailable {
             status,
@@ -346,6 +401,8 @@ fn why(error: &RegistryError) -> Option<String> {
         E::Slow { problem, .. }
         | E::Protocol { problem, .. }
         | E::Layout { problem, .. }
+        | E::Damaged { problem, .. }
+        | E::Limit { problem, .. }
         | E::Setting { problem, .. } => Some(problem.to_string()),
         E::Range {
             offset, problem, ..

@@ -1,6 +1,7 @@
 //! Files that appear whole or not at all: written aside, then renamed.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
@@ -30,6 +31,37 @@ pub(super) async fn stream(path: &Path, mut feed: Feed) -> Result<(), RegistryEr
     }
     file.sync_all().await.map_err(broken)?;
     aside.keep(path).await
+}
+
+/// Longer than anything that is being written goes without a write.
+const LEFTOVER: Duration = Duration::from_secs(60 * 60);
+
+/// Removes what a killed copy left behind under `blobs`. Best effort: a leftover costs space and nothing else.
+pub(super) async fn sweep(blobs: &Path) {
+    let Ok(mut algorithms) = tokio::fs::read_dir(blobs).await else {
+        return;
+    };
+    while let Ok(Some(algorithm)) = algorithms.next_entry().await {
+        let Ok(mut files) = tokio::fs::read_dir(algorithm.path()).await else {
+            continue;
+        };
+        while let Ok(Some(file)) = files.next_entry().await {
+            if is_leftover(&file).await {
+                let _ = tokio::fs::remove_file(file.path()).await;
+            }
+        }
+    }
+}
+
+async fn is_leftover(file: &tokio::fs::DirEntry) -> bool {
+    let name = file.file_name();
+    let name = name.to_string_lossy();
+    if !(name.starts_with('.') && name.ends_with(".partial")) {
+        return false;
+    }
+    let written = file.metadata().await.and_then(|file| file.modified());
+    let age = written.map(|written| written.elapsed().unwrap_or_default());
+    age.is_ok_and(|age| age > LEFTOVER)
 }
 
 /// A file under another name until it is complete; removed where it never is.

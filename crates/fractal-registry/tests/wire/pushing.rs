@@ -161,7 +161,7 @@ async fn g18_wrong_bytes_never_complete_an_upload() {
     let long = Bytes::from([bytes.as_ref(), b"!"].concat());
     for (source, expected) in [
         (wrong, "DigestMismatch"),
-        (short, "BlobTruncated"),
+        (short, "SizeMismatch"),
         (long, "SizeMismatch"),
     ] {
         let error = client()
