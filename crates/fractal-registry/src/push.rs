@@ -125,28 +125,48 @@ impl Registry {
 
     /// Writes a manifest under its tag, or its digest where it has none, and compares every byte that is served afterwards.
     /// `true` where the registry says that it lists the manifest under its subject.
+    ///
+    /// Registries name by SHA-256 what comes under a tag. What has a digest of another algorithm is written under that before.
     pub(crate) async fn write_manifest(
         &self,
         repository: &RepositoryRef,
         tag: Option<&Tag>,
         manifest: &FetchedManifest,
     ) -> Result<bool, RegistryError> {
-        let version = tag.map_or_else(|| manifest.digest.as_str(), Tag::as_str);
+        if let Some(tag) = tag {
+            if manifest.digest.algorithm() != Algorithm::Sha256 {
+                let digest = manifest.digest.as_str();
+                self.write_version(repository, digest, manifest).await?;
+            }
+            return self.write_version(repository, tag.as_str(), manifest).await;
+        }
+        let digest = manifest.digest.as_str();
+        self.write_version(repository, digest, manifest).await
+    }
+
+    async fn write_version(
+        &self,
+        repository: &RepositoryRef,
+        version: &str,
+        manifest: &FetchedManifest,
+    ) -> Result<bool, RegistryError> {
         let (bytes, media_type) = (manifest.bytes.clone(), &manifest.media_type);
-        let listed = self
-            .put_manifest(repository, version, bytes, media_type)
-            .await?;
-        let (served, _) = self.served(repository, version, Action::Push).await?;
+        let put = self.put_manifest(repository, version, bytes, media_type);
+        let of_digest = |error| match version == manifest.digest.as_str() {
+            true => unkept(repository, &manifest.digest, error),
+            false => error,
+        };
+        let listed = put.await.map_err(of_digest)?;
+        let served = self.served(repository, version, Action::Push).await;
+        let (served, _) = served.map_err(of_digest)?;
         if served == manifest.bytes {
             return Ok(listed);
         }
         Err(RegistryError::Rewritten {
-            at: tag
-                .map_or_else(
-                    || format!("{repository}@{version}"),
-                    |tag| format!("{repository}:{tag}"),
-                )
-                .into(),
+            at: match version.contains(':') {
+                true => format!("{repository}@{version}").into(),
+                false => format!("{repository}:{version}").into(),
+            },
             expected: manifest.digest.clone(),
             found: digest_of(&served, manifest.digest.algorithm()),
         })
@@ -205,8 +225,7 @@ impl Registry {
         repository: &RepositoryRef,
         descriptor: &Descriptor,
     ) -> Result<bool, RegistryError> {
-        self.exists(repository, &format!("blobs/{}", descriptor.digest))
-            .await
+        self.exists(repository, "blobs", &descriptor.digest).await
     }
 
     pub(crate) async fn has_manifest(
@@ -214,13 +233,17 @@ impl Registry {
         repository: &RepositoryRef,
         digest: &Digest,
     ) -> Result<bool, RegistryError> {
-        self.exists(repository, &format!("manifests/{digest}"))
-            .await
+        self.exists(repository, "manifests", digest).await
     }
 
-    async fn exists(&self, repository: &RepositoryRef, path: &str) -> Result<bool, RegistryError> {
-        let (url, access) = self.address(repository, path, Action::Push)?;
-        let headers = if path.starts_with("manifests/") {
+    async fn exists(
+        &self,
+        repository: &RepositoryRef,
+        kind: &str,
+        digest: &Digest,
+    ) -> Result<bool, RegistryError> {
+        let (url, access) = self.address(repository, &format!("{kind}/{digest}"), Action::Push)?;
+        let headers = if kind == "manifests" {
             crate::manifest::accept()
         } else {
             Vec::new()
@@ -238,8 +261,27 @@ impl Registry {
         match self.transport().send(&call).await {
             Ok(_) => Ok(true),
             Err(RegistryError::NotFound { .. }) => Ok(false),
+            // What a registry does not understand it does not have; writing it tells the reason.
+            Err(RegistryError::Refused { .. }) if digest.algorithm() != Algorithm::Sha256 => {
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Registries refuse in several ways what comes under a digest whose algorithm they do not know: as invalid, unsupported, or
+/// a path that is not there.
+fn unkept(repository: &RepositoryRef, digest: &Digest, error: RegistryError) -> RegistryError {
+    let said = match error {
+        _ if digest.algorithm() == Algorithm::Sha256 => return error,
+        RegistryError::Refused { said, .. } | RegistryError::NotFound { said, .. } => said,
+        error => return error,
+    };
+    RegistryError::Algorithm {
+        at: repository.to_string().into(),
+        digest: digest.clone(),
+        said,
     }
 }
 

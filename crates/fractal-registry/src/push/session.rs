@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use fractal_core::artifact::{Descriptor, Repository};
+use fractal_core::artifact::digest::Algorithm;
+use fractal_core::artifact::{Descriptor, Digest, Repository};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
 
@@ -109,7 +110,8 @@ impl Registry {
         let response = self.watched(request, reach, sent).await?;
         let answer = Answer { response, url };
         if !answer.response.status().is_success() {
-            return Err(transport.refusal(&call, answer, &shown_as).await);
+            let refusal = transport.refusal(&call, answer, &shown_as).await;
+            return Err(of_algorithm(&call, &descriptor.digest, refusal));
         }
         let stored = answer.header(&CONTENT_DIGEST);
         check_stored(&call.access.at, &descriptor.digest, stored)
@@ -216,6 +218,22 @@ impl Registry {
     }
 }
 
+/// 400 and 405 are how registries refuse a digest whose algorithm they do not know.
+fn of_algorithm(call: &Call, digest: &Digest, refusal: RegistryError) -> RegistryError {
+    match refusal {
+        RegistryError::Refused {
+            status: 400 | 405,
+            said,
+            ..
+        } if digest.algorithm() != Algorithm::Sha256 => RegistryError::Algorithm {
+            at: call.access.at.clone(),
+            digest: digest.clone(),
+            said,
+        },
+        refusal => refusal,
+    }
+}
+
 fn stuck(call: &Call, sent: u64, size: u64, limit: Duration) -> RegistryError {
     let problem = format!("{sent} of {size} bytes were sent, then nothing moved for {limit:?}");
     RegistryError::Slow {
@@ -238,8 +256,6 @@ fn with_digest(url: &Uri, descriptor: &Descriptor) -> Option<Uri> {
 
 #[cfg(test)]
 mod tests {
-    use fractal_core::artifact::Digest;
-
     use super::*;
 
     #[test]
