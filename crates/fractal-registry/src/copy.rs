@@ -4,10 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fractal_core::artifact::kind::media_type;
 use fractal_core::artifact::{Digest, Manifest, RegistryHost};
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use crate::blob::{BlobSource, Waits};
 use crate::counts::tallied;
@@ -22,9 +25,12 @@ mod target;
 mod travel;
 mod tree;
 
-use target::{Target, Targets, each, live};
+use target::{Belongs, Listing, Target, Targets, each, live};
 
 pub(crate) use fan::Feed;
+
+/// Blobs that are read at once: enough to hide a registry's answer, and few enough for the memory they hold.
+const READS_AT_ONCE: usize = 2;
 
 /// What a copy takes along, and who watches it.
 #[derive(Debug, Clone)]
@@ -80,15 +86,19 @@ pub struct Copied {
     pub uploaded_bytes: u64,
     /// Manifests written, the artifact's own and those of referrers included.
     pub manifests: u64,
+    /// Whether the tag was written; not where it named the artifact already, or there is none.
+    pub tagged: bool,
+    /// Layers of a type that registries need not hold ("foreign", "nondistributable"): they are not sent.
+    pub not_distributable: Vec<Digest>,
     /// Referrers that the target has now, whether copied or there already.
     pub referrers: u64,
     /// Requests sent to the target, those to its token service included.
     pub requests: u64,
-    /// Referrers that the target does not take.
+    /// Referrers that did not get there. The artifact itself did.
     pub left_behind: Vec<LeftBehind>,
 }
 
-/// A referrer that a target does not take.
+/// A referrer that did not get to a target.
 #[derive(Debug, Clone)]
 pub struct LeftBehind {
     /// The referrer.
@@ -133,6 +143,7 @@ impl CopyReport {
 /// another read. Blobs and children copied until an error remain; nothing refers to them.
 pub async fn copy(from: &Located, to: &[Located], options: &CopyOptions) -> CopyReport {
     let run = Arc::new(Run::new(&from.site, options));
+    let _ends = Ends(run.tasks.clone());
     // Boxed, as what follows: callers would carry all of its state along.
     let found = Box::pin(tallied(&run.tally, from.resolve())).await;
     let results = match &found {
@@ -163,8 +174,22 @@ struct Run {
     opened: Mutex<BTreeSet<Digest>>,
     /// Which registries mount blobs, as far as they were asked.
     mounts: Mutex<BTreeMap<RegistryHost, bool>>,
-    /// Lists of layouts are read and written one at a time.
-    listing: tokio::sync::Mutex<()>,
+    /// Reads that may be under way at once.
+    reading: Arc<Semaphore>,
+    tasks: Tasks,
+}
+
+/// Blobs and manifests that are being brought.
+type Tasks = Arc<Mutex<JoinSet<()>>>;
+
+/// Ends them with the copy they belong to.
+struct Ends(Tasks);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.abort_all();
+    }
 }
 
 impl Run {
@@ -184,7 +209,8 @@ impl Run {
             rereads: AtomicU64::new(0),
             opened: Mutex::default(),
             mounts: Mutex::default(),
-            listing: tokio::sync::Mutex::default(),
+            reading: Arc::new(Semaphore::new(READS_AT_ONCE)),
+            tasks: Tasks::default(),
         }
     }
 
@@ -193,10 +219,24 @@ impl Run {
         resolved: &Resolved,
         to: &[Located],
     ) -> Vec<Result<Copied, RegistryError>> {
-        let targets: Targets = to.iter().map(|to| Target::new(to, resolved)).collect();
+        let mut listings = BTreeMap::<Arc<str>, Listing>::new();
+        let mut target = |to: &Located| {
+            let place = match &to.site {
+                // One folder may have several names.
+                Site::Layout(_) => "layouts".into(),
+                site => site.shown(),
+            };
+            let listing = listings.entry(place).or_default().clone();
+            Target::new(to, resolved, listing)
+        };
+        let targets: Targets = to.iter().map(&mut target).collect();
         let behind = self.behind(&targets, &resolved.digest).await;
         if !behind.is_empty() || self.referrers {
             self.bring(resolved, &live(&targets), &behind).await;
+            each(&live(&targets), |target| async move {
+                target.all_settled().await
+            })
+            .await;
         }
         targets.iter().map(|target| target.result()).collect()
     }
@@ -229,8 +269,8 @@ impl Run {
             Ok(root) => root,
             Err(error) => return fail(targets, &error),
         };
-        let lacking = self.lacking(digest, behind).await;
-        self.children(&root, lacking, 0).await;
+        let lacking = self.lacking(digest, behind, Belongs::Artifact).await;
+        self.children(&root, lacking, (0, Belongs::Artifact)).await;
         if self.referrers {
             self.travel(subjects(&root), &live(targets), Some((&root, behind)))
                 .await;
@@ -240,22 +280,19 @@ impl Run {
 
     /// Writes the artifact's own manifest under its tag, and reads it back by that.
     async fn finish(&self, root: &FetchedManifest, targets: &Targets) {
-        let (in_layouts, in_registries): (Targets, Targets) = targets
-            .iter()
-            .cloned()
-            .partition(|target| matches!(target.site, Site::Layout(_)));
         let manifest = root.clone();
-        each(&in_registries, move |target| {
+        each(targets, move |target| {
             let root = manifest.clone();
             async move { target.publish(&root).await }
         })
         .await;
-        for target in in_layouts {
-            let _one = self.listing.lock().await;
-            if let Err(error) = target.publish(root).await {
-                target.fail(error);
-            }
-        }
+    }
+
+    /// Goes on with `work` beside everything else, until the copy ends.
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(work);
     }
 }
 
@@ -273,9 +310,10 @@ fn subjects(root: &FetchedManifest) -> Vec<Digest> {
 }
 
 async fn is_there(target: &Target, digest: &Digest) -> Result<bool, RegistryError> {
-    let Site::Registry(registry, repository) = &target.site else {
-        // A layout lists what it holds: writing that again is cheap and mends a list that is behind.
-        return Ok(false);
+    let (registry, repository) = match &target.site {
+        Site::Registry(registry, repository) => (registry, repository),
+        Site::Layout(layout) => return layout.lists(target.tag.as_ref(), digest).await,
+        Site::Packed(_) => return Ok(false),
     };
     let Some(tag) = &target.tag else {
         return target.has_manifest(digest).await;

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::blob::{BlobStream, Waits};
@@ -80,7 +79,8 @@ fn dropped() -> RegistryError {
 /// Where one target's share goes in.
 pub(super) struct Outlet {
     chunks: Option<mpsc::Sender<Chunk>>,
-    upload: AbortHandle,
+    /// Tells the upload that it is given up.
+    cut: Option<oneshot::Sender<()>>,
     offered: Arc<AtomicU64>,
     waited: Duration,
     given: u64,
@@ -102,11 +102,11 @@ impl Outlet {
     pub(super) const fn new(
         chunks: mpsc::Sender<Chunk>,
         offered: Arc<AtomicU64>,
-        upload: AbortHandle,
+        cut: oneshot::Sender<()>,
     ) -> Self {
         Self {
             chunks: Some(chunks),
-            upload,
+            cut: Some(cut),
             offered,
             waited: Duration::ZERO,
             given: 0,
@@ -142,7 +142,8 @@ impl Outlet {
     }
 
     fn cut(&mut self) {
-        self.upload.abort();
+        // An upload that has ended meanwhile needs no telling.
+        let _ = self.cut.take().map(|cut| cut.send(()));
         self.chunks = None;
     }
 }

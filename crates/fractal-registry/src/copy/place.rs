@@ -1,17 +1,18 @@
 //! Bringing one blob to every target that lacks it: found, mounted, or sent from one read that all of them share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use fractal_core::artifact::{Descriptor, RegistryHost, Repository};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::Run;
 use super::fan::{self, Feed, Outlet};
-use super::target::{Target, Targets, live};
-use super::{Run, fail};
+use super::target::{Belongs, Expectation, Target, Targets};
 use crate::client::Registry;
 use crate::counts::tallied;
 use crate::error::RegistryError;
@@ -42,6 +43,7 @@ struct Asked {
     target: Arc<Target>,
     attempt: u32,
     standing: Result<Standing, RegistryError>,
+    room: Room,
 }
 
 /// A target that waits for the blob's bytes.
@@ -49,47 +51,219 @@ struct Ready {
     target: Arc<Target>,
     attempt: u32,
     slot: Slot,
+    room: Room,
+}
+
+/// One of the uploads that a target may have open.
+type Room = Option<OwnedSemaphorePermit>;
+
+/// What a task of a placing ends with.
+enum Event {
+    Asked(Asked),
+    Sent(Arc<Target>, u32, Result<(), RegistryError>),
+}
+
+/// One blob on its way to every target that lacks it: to one of each registry first, from which the others mount it.
+///
+/// A registry may take its time to answer for a blob that was sent: the next blobs do not wait for that.
+pub(super) struct Placing {
+    run: Arc<Run>,
+    blob: Arc<Descriptor>,
+    belongs: Belongs,
+    /// Dropped at the end: what has not arrived by then never does.
+    _expected: Vec<Expectation>,
+    waiting: Targets,
+    holders: Holders,
+    /// Registries of which one repository gets the blob at the moment.
+    first: BTreeSet<RegistryHost>,
+    work: JoinSet<Event>,
+    /// Questions among the work.
+    asks: usize,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Placing {
+    pub(super) fn new(
+        run: Arc<Run>,
+        blob: &Descriptor,
+        (expected, belongs): (Vec<Expectation>, Belongs),
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        let from = run.from.repository().into_iter();
+        let holders = from.map(|from| (from.host.clone(), from.repository.clone()));
+        let holders = holders.collect();
+        Self {
+            run,
+            blob: Arc::new(blob.clone()),
+            belongs,
+            waiting: expected.iter().map(|it| it.target.clone()).collect(),
+            _expected: expected,
+            holders,
+            first: BTreeSet::new(),
+            work: JoinSet::new(),
+            asks: 0,
+            permit: Some(permit),
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        self.advance();
+        while let Some(group) = self.gather().await {
+            self.send(group).await;
+        }
+    }
+
+    /// Asks those whose turn it is.
+    fn advance(&mut self) {
+        for target in std::mem::take(&mut self.waiting) {
+            if !target.is_live() {
+                continue;
+            }
+            if self.is_turn_of(&target) {
+                let holder = holder(&target, &self.holders);
+                let asking = self.run.clone().ask(self.blob.clone(), target, holder, 0);
+                self.ask(asking);
+            } else {
+                self.waiting.push(target);
+            }
+        }
+    }
+
+    fn ask(&mut self, asking: impl Future<Output = Asked> + Send + 'static) {
+        self.asks += 1;
+        self.work.spawn(async move { Event::Asked(asking.await) });
+    }
+
+    /// Not of those that wait for another repository of their registry, to mount from.
+    fn is_turn_of(&mut self, target: &Target) -> bool {
+        let Some(RepositoryRef { host, .. }) = target.site.repository() else {
+            return true;
+        };
+        self.holders.contains_key(host)
+            || self.run.mounts(host) == Some(false)
+            || self.first.insert(host.clone())
+    }
+
+    fn settle(&mut self, target: &Target, result: Result<Pushed, RegistryError>) {
+        if let Some(to) = target.site.repository() {
+            self.first.remove(&to.host);
+            if result.is_ok() {
+                let holder = || to.repository.clone();
+                self.holders.entry(to.host.clone()).or_insert_with(holder);
+            }
+        }
+        match result {
+            Ok(pushed) => target.took(&self.blob, pushed),
+            Err(error) => target.misses(&self.blob.digest, error, self.belongs),
+        }
+        self.advance();
+    }
+
+    /// The next targets that share a read: all that are ready soon after the first; `None` when nobody is left.
+    async fn gather(&mut self) -> Option<Vec<Ready>> {
+        let mut ready: Vec<Ready> = Vec::new();
+        let mut until = Instant::now();
+        while ready.is_empty() || self.asks > 0 {
+            let next = if ready.is_empty() {
+                self.work.join_next().await
+            } else {
+                match tokio::time::timeout_at(until, self.work.join_next()).await {
+                    Ok(next) => next,
+                    Err(_) => break,
+                }
+            };
+            let Some(joined) = next else { break };
+            // One that panicked leaves its target to the expectation.
+            let Ok(event) = joined else { continue };
+            if let Some(one) = self.take_in(event) {
+                if ready.is_empty() {
+                    until = Instant::now() + JOIN;
+                }
+                ready.push(one);
+            }
+        }
+        (!ready.is_empty()).then_some(ready)
+    }
+
+    fn take_in(&mut self, event: Event) -> Option<Ready> {
+        match event {
+            Event::Sent(target, _, Ok(())) => self.settle(&target, Ok(Pushed::Uploaded)),
+            Event::Sent(target, attempt, Err(error)) => self.again(target, attempt, error),
+            Event::Asked(Asked {
+                target,
+                attempt,
+                standing,
+                room,
+            }) => {
+                self.asks -= 1;
+                match standing {
+                    Ok(Standing::There(pushed)) => self.settle(&target, Ok(pushed)),
+                    Ok(Standing::Lacks(slot)) => {
+                        return Some(Ready {
+                            target,
+                            attempt,
+                            slot,
+                            room,
+                        });
+                    }
+                    Err(error) => self.settle(&target, Err(error)),
+                }
+            }
+        }
+        None
+    }
+
+    fn again(&mut self, target: Arc<Target>, attempt: u32, error: RegistryError) {
+        let run = self.run.clone();
+        let again = run.again(self.blob.clone(), target, attempt, error);
+        self.ask(again);
+    }
+
+    /// Pours the blob to everyone of `group` from one read. How it ends at each is heard later.
+    async fn send(&mut self, group: Vec<Ready>) {
+        let run = self.run.clone();
+        if self.permit.is_none() {
+            self.permit = run.reading.clone().acquire_owned().await.ok();
+        }
+        run.note_read(&self.blob);
+        let stream = match tallied(&run.tally, run.blobs.open(&self.blob)).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                for ready in group {
+                    self.again(ready.target, ready.attempt, error.clone());
+                }
+                return;
+            }
+        };
+        let outlets = group.into_iter().map(|ready| self.upload(ready));
+        let mut outlets: Vec<Outlet> = outlets.collect();
+        let pouring = fan::pour(stream, &mut outlets, run.waits, |bytes| {
+            run.read.fetch_add(bytes, Ordering::Relaxed);
+            run.progress.read.fetch_add(bytes, Ordering::Relaxed);
+        });
+        tallied(&run.tally, pouring).await;
+        self.permit = None;
+    }
+
+    fn upload(&mut self, ready: Ready) -> Outlet {
+        let (chunks, feed) = fan::share(self.blob.size);
+        let (cut, is_cut) = oneshot::channel();
+        let (offered, idle) = (feed.offered(), self.run.waits.idle());
+        let (blob, target) = (self.blob.clone(), ready.target);
+        self.work.spawn(async move {
+            let taking = tallied(&target.tally, take(&target, &blob, ready.slot, feed));
+            let result = tokio::select! {
+                result = Box::pin(taking) => result,
+                Ok(()) = is_cut => Err(stalled(&target, idle)),
+            };
+            drop(ready.room);
+            Event::Sent(target, ready.attempt, result)
+        });
+        Outlet::new(chunks, offered, cut)
+    }
 }
 
 impl Run {
-    /// Brings the blob to `targets`: to one of each registry first, from which the others mount it.
-    pub(super) async fn place(self: Arc<Self>, blob: Descriptor, targets: Targets) {
-        let blob = Arc::new(blob);
-        let mut holders = Holders::new();
-        if let Some(from) = self.from.repository() {
-            holders.insert(from.host.clone(), from.repository.clone());
-        }
-        let mut waiting = targets;
-        waiting.retain(|target| !target.knows(&blob.digest));
-        while !waiting.is_empty() {
-            let (now, later) = self.turn(waiting, &holders);
-            self.round(&blob, &now, &holders).await;
-            for target in live(&now) {
-                if let Some(to) = target.site.repository() {
-                    let holder = || to.repository.clone();
-                    holders.entry(to.host.clone()).or_insert_with(holder);
-                }
-            }
-            waiting = live(&later);
-        }
-    }
-
-    /// Who is served now, and who waits for one of them to mount from.
-    fn turn(&self, waiting: Targets, holders: &Holders) -> (Targets, Targets) {
-        let mut first = Vec::new();
-        waiting.into_iter().partition(|target| {
-            let Some(RepositoryRef { host, .. }) = target.site.repository() else {
-                return true;
-            };
-            if holders.contains_key(host) || self.mounts(host) == Some(false) {
-                return true;
-            }
-            let is_first = !first.contains(host);
-            first.push(host.clone());
-            is_first
-        })
-    }
-
     fn mounts(&self, host: &RegistryHost) -> Option<bool> {
         let mounts = self.mounts.lock().unwrap_or_else(PoisonError::into_inner);
         mounts.get(host).copied()
@@ -102,25 +276,6 @@ impl Run {
         *known |= did;
     }
 
-    async fn round(self: &Arc<Self>, blob: &Arc<Descriptor>, now: &Targets, holders: &Holders) {
-        let mut asking = JoinSet::new();
-        for target in now {
-            let holder = holder(target, holders);
-            asking.spawn(self.clone().ask(blob.clone(), target.clone(), holder, 0));
-        }
-        while let Some(group) = gather(blob, &mut asking).await {
-            for (target, attempt, result) in self.send(blob, group).await {
-                match result {
-                    Ok(()) => target.took(blob, Pushed::Uploaded),
-                    Err(error) => {
-                        let again = self.clone().again(blob.clone(), target, attempt, error);
-                        asking.spawn(again);
-                    }
-                }
-            }
-        }
-    }
-
     async fn ask(
         self: Arc<Self>,
         blob: Arc<Descriptor>,
@@ -128,12 +283,14 @@ impl Run {
         holder: Option<Repository>,
         attempt: u32,
     ) -> Asked {
+        let room = target.uploads.clone().acquire_owned().await.ok();
         let asking = self.standing(&blob, &target, holder.as_ref(), attempt);
         let standing = tallied(&target.tally, asking).await;
         Asked {
             target,
             attempt,
             standing,
+            room,
         }
     }
 
@@ -163,6 +320,7 @@ impl Run {
                 target,
                 attempt,
                 standing: Err(error),
+                room: None,
             };
         }
         tracing::warn!(at = %target.site.shown(), digest = %blob.digest, attempt, error = %error, "blob upload begun again");
@@ -225,55 +383,6 @@ impl Run {
         Ok(opened)
     }
 
-    /// Sends the blob to everyone of `group` from one read.
-    async fn send(
-        &self,
-        blob: &Arc<Descriptor>,
-        group: Vec<Ready>,
-    ) -> Vec<(Arc<Target>, u32, Result<(), RegistryError>)> {
-        self.note_read(blob);
-        let stream = match tallied(&self.tally, self.blobs.open(blob)).await {
-            Ok(stream) => stream,
-            Err(error) => {
-                let all = group.into_iter();
-                return all
-                    .map(|ready| (ready.target, ready.attempt, Err(error.clone())))
-                    .collect();
-            }
-        };
-        let (mut uploads, mut outlets, mut waiting) = (JoinSet::new(), Vec::new(), Vec::new());
-        for (place, ready) in group.into_iter().enumerate() {
-            let (chunks, feed) = fan::share(blob.size);
-            let offered = feed.offered();
-            let (target, blob) = (ready.target.clone(), blob.clone());
-            let upload = uploads.spawn(async move {
-                let taking = take(&target, &blob, ready.slot, feed);
-                (place, tallied(&target.tally, taking).await)
-            });
-            outlets.push(Outlet::new(chunks, offered, upload));
-            waiting.push((ready.target, ready.attempt, None));
-        }
-        let pouring = fan::pour(stream, &mut outlets, self.waits, |bytes| {
-            self.read.fetch_add(bytes, Ordering::Relaxed);
-            self.progress.read.fetch_add(bytes, Ordering::Relaxed);
-        });
-        tallied(&self.tally, pouring).await;
-        drop(outlets);
-        while let Some(joined) = uploads.join_next().await {
-            if let Ok((place, result)) = joined
-                && let Some((.., slot)) = waiting.get_mut(place)
-            {
-                *slot = Some(result);
-            }
-        }
-        let all = waiting.into_iter();
-        all.map(|(target, attempt, result)| {
-            let result = result.unwrap_or_else(|| Err(stalled(&target, self.waits.idle())));
-            (target, attempt, result)
-        })
-        .collect()
-    }
-
     fn note_read(&self, blob: &Descriptor) {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if !opened.insert(blob.digest.clone()) {
@@ -297,46 +406,6 @@ const fn is_worth_one(error: &RegistryError) -> bool {
         error,
         RegistryError::Unauthenticated { .. } | RegistryError::DigestMismatch { .. }
     )
-}
-
-/// The next targets that share a read: all that are ready soon after the first; `None` when nobody is left.
-async fn gather(blob: &Descriptor, asking: &mut JoinSet<Asked>) -> Option<Vec<Ready>> {
-    let mut ready: Vec<Ready> = Vec::new();
-    let mut until = Instant::now();
-    loop {
-        let next = if ready.is_empty() {
-            asking.join_next().await
-        } else {
-            match tokio::time::timeout_at(until, asking.join_next()).await {
-                Ok(next) => next,
-                Err(_) => break,
-            }
-        };
-        let Some(asked) = next else { break };
-        let Ok(Asked {
-            target,
-            attempt,
-            standing,
-        }) = asked
-        else {
-            continue;
-        };
-        match standing {
-            Ok(Standing::There(pushed)) => target.took(blob, pushed),
-            Ok(Standing::Lacks(slot)) => {
-                if ready.is_empty() {
-                    until = Instant::now() + JOIN;
-                }
-                ready.push(Ready {
-                    target,
-                    attempt,
-                    slot,
-                });
-            }
-            Err(error) => fail(&vec![target], &error),
-        }
-    }
-    (!ready.is_empty()).then_some(ready)
 }
 
 async fn take(

@@ -1,10 +1,11 @@
 //! One place that is copied to: what it is known to have, what was done there, and what went wrong.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fractal_core::artifact::{Descriptor, Digest, Tag};
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
 use super::{Copied, LeftBehind};
@@ -16,23 +17,46 @@ use crate::site::{Located, Site};
 
 pub(super) type Targets = Vec<Arc<Target>>;
 
+/// Uploads of one target that may be open at once: a registry that is slow to take what it was sent holds up nobody else until
+/// then.
+const UPLOADS_MAX: usize = 64;
+
+/// What it means where something does not arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Belongs {
+    /// The copy has failed.
+    Artifact,
+    /// Whatever refers to the artifact by it is left behind.
+    Referrer,
+}
+
+/// Who writes lists waits for whoever writes a list of the same place.
+pub(super) type Listing = Arc<tokio::sync::Mutex<()>>;
+
 pub(super) struct Target {
     pub(super) site: Site,
     pub(super) tag: Option<Tag>,
     pub(super) tally: Arc<AtomicU64>,
     /// Its repository does not exist yet, so nothing is asked for in it.
     new: AtomicBool,
+    pub(super) listing: Listing,
+    pub(super) uploads: Arc<Semaphore>,
     state: Mutex<State>,
+    changed: Notify,
 }
 
 struct State {
     done: Copied,
     has: BTreeSet<Digest>,
+    /// What somebody brings at the moment.
+    coming: BTreeSet<Digest>,
+    /// What did not arrive although the target goes on.
+    lost: BTreeMap<Digest, RegistryError>,
     failed: Option<RegistryError>,
 }
 
 impl Target {
-    pub(super) fn new(to: &Located, resolved: &Resolved) -> Arc<Self> {
+    pub(super) fn new(to: &Located, resolved: &Resolved, listing: Listing) -> Arc<Self> {
         let digest = resolved.digest.clone();
         let wanted = to.digest.as_ref().filter(|wanted| **wanted != digest);
         let failed = wanted.map(|wanted| RegistryError::DigestMismatch {
@@ -47,6 +71,8 @@ impl Target {
             uploaded: 0,
             uploaded_bytes: 0,
             manifests: 0,
+            tagged: false,
+            not_distributable: Vec::new(),
             referrers: 0,
             requests: 0,
             left_behind: Vec::new(),
@@ -56,11 +82,16 @@ impl Target {
             tag: to.tag.clone(),
             tally: Arc::default(),
             new: AtomicBool::new(false),
+            listing,
+            uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
             state: Mutex::new(State {
                 done,
                 has: BTreeSet::new(),
+                coming: BTreeSet::new(),
+                lost: BTreeMap::new(),
                 failed,
             }),
+            changed: Notify::new(),
         })
     }
 
@@ -70,6 +101,77 @@ impl Target {
 
     pub(super) fn fail(&self, error: RegistryError) {
         self.state().failed.get_or_insert(error);
+        self.changed.notify_waiters();
+    }
+
+    /// Notes that something is being brought; `None` where it is there, or somebody else brings it.
+    pub(super) fn expects(self: &Arc<Self>, digest: &Digest) -> Option<Expectation> {
+        let mut state = self.state();
+        if state.has.contains(digest) || state.lost.contains_key(digest) {
+            return None;
+        }
+        state.coming.insert(digest.clone()).then(|| Expectation {
+            target: self.clone(),
+            digest: digest.clone(),
+        })
+    }
+
+    /// Notes that something does not arrive.
+    pub(super) fn misses(&self, digest: &Digest, error: RegistryError, belongs: Belongs) {
+        if belongs == Belongs::Artifact {
+            self.fail(error);
+        } else {
+            self.state().lost.insert(digest.clone(), error);
+        }
+        self.arrived(digest);
+    }
+
+    /// Notes that something does not come any more.
+    fn arrived(&self, digest: &Digest) {
+        self.state().coming.remove(digest);
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until all of `digests` that are on their way are there.
+    pub(super) async fn settled(&self, digests: &[Digest]) -> Result<(), RegistryError> {
+        self.until(|state| {
+            let lost = digests.iter().find_map(|digest| state.lost.get(digest));
+            match lost {
+                Some(error) => Some(Err(error.clone())),
+                None if digests.iter().any(|digest| state.coming.contains(digest)) => None,
+                None => Some(Ok(())),
+            }
+        })
+        .await
+    }
+
+    /// Waits until nothing is on its way.
+    pub(super) async fn all_settled(&self) -> Result<(), RegistryError> {
+        self.until(|state| state.coming.is_empty().then_some(Ok(())))
+            .await
+    }
+
+    async fn until(
+        &self,
+        done: impl Fn(&State) -> Option<Result<(), RegistryError>>,
+    ) -> Result<(), RegistryError> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Before the look, so that no change after it is missed.
+            changed.as_mut().enable();
+            let found = {
+                let state = self.state();
+                match &state.failed {
+                    Some(error) => Some(Err(error.clone())),
+                    None => done(&state),
+                }
+            };
+            match found {
+                Some(result) => return result,
+                None => changed.await,
+            }
+        }
     }
 
     pub(super) fn is_live(&self) -> bool {
@@ -103,17 +205,28 @@ impl Target {
 
     /// Notes how a blob came to be there.
     pub(super) fn took(&self, blob: &Descriptor, pushed: Pushed) {
-        let mut state = self.state();
-        if !state.has.insert(blob.digest.clone()) {
-            return;
-        }
-        match pushed {
-            Pushed::Existed => state.done.existed += 1,
-            Pushed::Mounted => state.done.mounted += 1,
-            Pushed::Uploaded => {
-                state.done.uploaded += 1;
-                state.done.uploaded_bytes += blob.size;
+        {
+            let mut state = self.state();
+            if state.has.insert(blob.digest.clone()) {
+                let done = &mut state.done;
+                match pushed {
+                    Pushed::Existed => done.existed += 1,
+                    Pushed::Mounted => done.mounted += 1,
+                    Pushed::Uploaded => {
+                        done.uploaded += 1;
+                        done.uploaded_bytes += blob.size;
+                    }
+                }
             }
+        }
+        self.arrived(&blob.digest);
+    }
+
+    /// Notes a layer that registries need not hold, and that is not sent.
+    pub(super) fn goes_without(&self, layer: &Digest) {
+        let mut state = self.state();
+        if !state.done.not_distributable.contains(layer) {
+            state.done.not_distributable.push(layer.clone());
         }
     }
 
@@ -122,11 +235,12 @@ impl Target {
     }
 
     pub(super) fn leaves_behind(&self, digest: &Digest, error: RegistryError) {
-        let digest = digest.clone();
-        self.state()
-            .done
-            .left_behind
-            .push(LeftBehind { digest, error });
+        let left = LeftBehind {
+            digest: digest.clone(),
+            error: error.clone(),
+        };
+        self.state().done.left_behind.push(left);
+        self.misses(digest, error, Belongs::Referrer);
     }
 
     pub(super) async fn has_manifest(&self, digest: &Digest) -> Result<bool, RegistryError> {
@@ -150,22 +264,33 @@ impl Target {
         manifest: &FetchedManifest,
     ) -> Result<bool, RegistryError> {
         let listed = self.site.push_manifest(tag, manifest).await?;
-        let mut state = self.state();
-        state.has.insert(manifest.digest.clone());
-        state.done.manifests += 1;
+        self.wrote(&manifest.digest);
         Ok(listed)
     }
 
-    /// Writes the artifact's own manifest, unless it came before what refers to it, and lists it.
+    /// Notes a manifest that was written.
+    pub(super) fn wrote(&self, digest: &Digest) {
+        {
+            let mut state = self.state();
+            state.has.insert(digest.clone());
+            state.done.manifests += 1;
+        }
+        self.arrived(digest);
+    }
+
+    /// Writes the artifact's own manifest when all else has arrived, unless it came before what refers to it, and lists it.
     pub(super) async fn publish(&self, root: &FetchedManifest) -> Result<(), RegistryError> {
+        self.all_settled().await?;
+        let _one = self.listing.lock().await;
         if self.tag.is_some() || !self.knows(&root.digest) {
             let listed = self.push(self.tag.as_ref(), root).await?;
             self.list_under_subject(root, listed).await?;
         }
-        match &self.site {
-            Site::Layout(layout) => layout.list(root, self.tag.as_ref()).await,
-            _ => Ok(()),
+        if let Site::Layout(layout) = &self.site {
+            layout.list(root, self.tag.as_ref()).await?;
         }
+        self.state().done.tagged = self.tag.is_some();
+        Ok(())
     }
 
     /// Where the registry does not list a referrer itself, the tag that stands in for that gets it.
@@ -179,6 +304,21 @@ impl Target {
                 registry.list_by_tag(repository, &subject, manifest).await
             }
             _ => Ok(()),
+        }
+    }
+}
+
+/// Something on its way to a target. Where whoever brings it ends without a word, the target does not wait for ever.
+pub(super) struct Expectation {
+    pub(super) target: Arc<Target>,
+    digest: Digest,
+}
+
+impl Drop for Expectation {
+    fn drop(&mut self) {
+        if self.target.state().coming.contains(&self.digest) {
+            self.target.fail(interrupted(&self.target));
+            self.target.arrived(&self.digest);
         }
     }
 }

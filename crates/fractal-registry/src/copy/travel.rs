@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use fractal_core::artifact::{Descriptor, Digest, Tag};
 
-use super::target::{Target, Targets, each, live};
+use super::target::{Belongs, Expectation, Target, Targets, each, live};
+use super::tree::{names, push};
 use super::{Run, fail};
 use crate::counts::tallied;
 use crate::error::RegistryError;
@@ -58,28 +59,24 @@ impl Run {
             if new.is_empty() && found.tags.is_empty() {
                 continue;
             }
-            self.root_first(root.take(), targets).await;
+            self.root_first(root.take(), targets);
             let below = depth + 1 < DEPTH_MAX;
             let deeper = |digest: &Digest| below.then(|| (digest.clone(), depth + 1));
             next.extend(new.iter().filter_map(|entry| deeper(&entry.digest)));
-            self.listed(&subject, new, targets).await?;
-            self.tagged(found.tags, targets).await?;
+            self.listed(&subject, new, targets).await;
+            self.tagged(&subject, found.tags, targets).await;
         }
         Ok(())
     }
 
-    async fn root_first(&self, root: Pending<'_>, targets: &Targets) {
+    /// Sees to it that the artifact itself comes by its digest, where it does not come by its tag before.
+    fn root_first(&self, root: Pending<'_>, targets: &Targets) {
         let Some((root, behind)) = root else { return };
         let mut lacking = live(behind);
-        lacking.retain(|target| {
-            targets.iter().any(|it| Arc::ptr_eq(it, target)) && !target.knows(&root.digest)
-        });
-        let root = root.clone();
-        each(&lacking, move |target| {
-            let root = root.clone();
-            async move { target.push(None, &root).await }
-        })
-        .await;
+        lacking.retain(|target| targets.iter().any(|it| Arc::ptr_eq(it, target)));
+        for expectation in lacking.iter().filter_map(|it| it.expects(&root.digest)) {
+            self.spawn(push(expectation, root.clone(), Belongs::Artifact));
+        }
     }
 
     /// Brings what is listed as referring to `subject`.
@@ -88,20 +85,15 @@ impl Run {
         subject: &Digest,
         entries: Vec<Descriptor>,
         targets: &Targets,
-    ) -> Result<(), RegistryError> {
+    ) {
         if entries.is_empty() {
-            return Ok(());
+            return;
         }
         let wanted = subject.clone();
         let targets = live(targets);
         let there = each(&targets, move |target| {
             let subject = wanted.clone();
-            async move {
-                let mut known = Known::only_listed();
-                let found = referrers::of(&target.site, &subject, &mut known).await?;
-                let listed = found.listed.into_iter();
-                Ok(listed.map(|it| it.digest).collect::<BTreeSet<_>>())
-            }
+            async move { Ok(held(&target, &subject).await) }
         });
         let there = there.await;
         for entry in &entries {
@@ -116,28 +108,36 @@ impl Run {
             if lacking.is_empty() {
                 continue;
             }
-            let referrer = tallied(&self.tally, self.from.manifest(&entry.digest)).await?;
-            if referrers::subject(&referrer.bytes).as_ref() == Some(subject) {
-                self.referrer(&referrer, None, lacking).await;
-            } else {
-                tracing::warn!(at = %self.from.shown(), digest = %entry.digest, %subject, "listed referrer refers to something else");
+            match tallied(&self.tally, self.from.manifest(&entry.digest)).await {
+                Err(error) => leave(&lacking, &entry.digest, &error),
+                Ok(referrer) if referrers::subject(&referrer.bytes).as_ref() == Some(subject) => {
+                    let way = (subject.clone(), None);
+                    self.referrer(&referrer, way, lacking).await;
+                }
+                Ok(_) => {
+                    tracing::warn!(at = %self.from.shown(), digest = %entry.digest, %subject, "listed referrer refers to something else");
+                }
             }
         }
-        Ok(())
     }
 
     /// Brings what refers by the name of a tag, as cosign's signatures do.
     async fn tagged(
         self: &Arc<Self>,
+        subject: &Digest,
         tags: BTreeMap<Tag, Digest>,
         targets: &Targets,
-    ) -> Result<(), RegistryError> {
+    ) {
         for (tag, digest) in tags {
             let (wanted, named) = (digest.clone(), tag.clone());
             let targets = live(targets);
             let there = each(&targets, move |target| {
                 let (wanted, tag) = (wanted.clone(), named.clone());
-                async move { referrers::has_tag(&target.site, &tag, &wanted).await }
+                async move {
+                    let there = referrers::has_tag(&target.site, &tag, &wanted).await;
+                    // Writing it tells what is wrong.
+                    Ok(there.unwrap_or(false))
+                }
             });
             let mut lacking = Targets::new();
             for (target, there) in there.await {
@@ -147,38 +147,78 @@ impl Run {
                     lacking.push(target);
                 }
             }
-            if !lacking.is_empty() {
-                let referrer = tallied(&self.tally, self.from.manifest(&digest)).await?;
-                self.referrer(&referrer, Some(&tag), lacking).await;
+            if lacking.is_empty() {
+                continue;
+            }
+            match tallied(&self.tally, self.from.manifest(&digest)).await {
+                Err(error) => leave(&lacking, &digest, &error),
+                Ok(referrer) => {
+                    let way = (subject.clone(), Some(tag));
+                    self.referrer(&referrer, way, lacking).await;
+                }
             }
         }
-        Ok(())
     }
 
     async fn referrer(
         self: &Arc<Self>,
         referrer: &FetchedManifest,
-        tag: Option<&Tag>,
+        (subject, tag): (Digest, Option<Tag>),
         targets: Targets,
     ) {
-        self.children(referrer, targets.clone(), 0).await;
-        let _one = self.listing.lock().await;
-        let (referrer, tag) = (referrer.clone(), tag.cloned());
-        each(&live(&targets), move |target| {
+        let belongs = Belongs::Referrer;
+        let expected = targets.into_iter().map(|target| {
+            let expected = target.expects(&referrer.digest);
+            (target, expected)
+        });
+        let expected: Vec<(Arc<Target>, Option<Expectation>)> = expected.collect();
+        let targets: Targets = expected.iter().map(|(target, _)| target.clone()).collect();
+        self.children(referrer, targets, (0, belongs)).await;
+        for (target, expectation) in expected {
+            let mut needed = names(referrer);
+            needed.push(subject.clone());
+            if expectation.is_none() {
+                needed.push(referrer.digest.clone());
+            }
             let (referrer, tag) = (referrer.clone(), tag.clone());
-            async move {
-                match attach(&target, tag.as_ref(), &referrer).await {
+            self.spawn(async move {
+                let attaching = async {
+                    target.settled(&needed).await?;
+                    attach(&target, tag.as_ref(), &referrer).await
+                };
+                match tallied(&target.tally, attaching).await {
                     Ok(()) => target.has_referrer(),
                     // ECR and others refuse manifests with a subject: the artifact itself is none the worse.
-                    Err(error @ RegistryError::Refused { .. }) => {
-                        target.leaves_behind(&referrer.digest, error);
-                    }
-                    Err(error) => return Err(error),
+                    Err(error) => target.leaves_behind(&referrer.digest, error),
                 }
-                Ok(())
-            }
-        })
-        .await;
+                drop(expectation);
+            });
+        }
+    }
+}
+
+/// Which referrers of `subject` a target has. Where it cannot say that, writing them tells what is wrong.
+async fn held(target: &Target, subject: &Digest) -> BTreeSet<Digest> {
+    let mut known = Known::only_listed();
+    let found = match &target.site {
+        Site::Registry(..) => {
+            let found = referrers::of(&target.site, subject, &mut known).await;
+            found.map(|found| found.listed.into_iter().map(|it| it.digest).collect())
+        }
+        site => {
+            let listed = site.listed().await;
+            listed.map(|listed| listed.into_iter().map(|(it, _)| it.digest).collect())
+        }
+    };
+    found.unwrap_or_else(|error| {
+        tracing::warn!(at = %target.site.shown(), %subject, error = %error, "referrers not listed at the target");
+        BTreeSet::new()
+    })
+}
+
+fn leave(targets: &Targets, referrer: &Digest, error: &RegistryError) {
+    for target in targets {
+        target.leaves_behind(referrer, error.clone());
     }
 }
 
@@ -187,9 +227,12 @@ async fn attach(
     tag: Option<&Tag>,
     referrer: &FetchedManifest,
 ) -> Result<(), RegistryError> {
-    let listed = target.push(tag, referrer).await?;
-    if let Site::Layout(layout) = &target.site {
-        return layout.list(referrer, tag).await;
+    let _one = target.listing.lock().await;
+    let listed = target.site.push_manifest(tag, referrer).await?;
+    match &target.site {
+        Site::Layout(layout) => layout.list(referrer, tag).await?,
+        _ => target.list_under_subject(referrer, listed).await?,
     }
-    target.list_under_subject(referrer, listed).await
+    target.wrote(&referrer.digest);
+    Ok(())
 }
