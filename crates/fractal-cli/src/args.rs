@@ -19,7 +19,10 @@ use crate::verify::VerifyArgs;
 const EXAMPLES: &str = "\
 Examples:
   fractal publish orders.zip 123456789012.dkr.ecr.eu-central-1.amazonaws.com/orders:1.4.2 acme.azurecr.io/orders:1.4.2
+  fractal copy ghcr.io/acme/orders:1.4.2 acme.azurecr.io/orders:1.4.2 oci-layout:backup:1.4.2
   fractal inspect acme.azurecr.io/orders:1.4.2
+  fractal check orders.zip --target aws-lambda --handler app.handler
+  fractal verify ghcr.io/acme/orders:1.4.2 acme.azurecr.io/orders:1.4.2
   fractal plan shop.yaml
   fractal up shop.yaml --wait
   fractal status shop --watch

@@ -3,7 +3,7 @@
 //! Nothing is packed, checked for its kind, or changed: that is what `publish` is for.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use fractal_core::artifact::{ArtifactUri, Digest, Layout, Reference};
 use fractal_core::{Fault, Reason};
@@ -34,7 +34,9 @@ Each blob is read once, whatever the number of places, and a place that has it i
 off is taken up by running it again. A registry mounts what another of its repositories has.
 Manifests follow what they name, a tag moves last, and every digest is read back.
 Signatures, bills of materials and attestations travel along, by the referrers API or the tags that stand in for it.
-With --no-referrers, a copy that changes nothing costs one HEAD at the source and one at each place.")]
+With --no-referrers, a copy that changes nothing costs one HEAD at the source and one at each place.
+
+Exit code 0: every place has it. 1: one cannot get it, the others do. 75: one could not be reached; try again.")]
 pub(crate) struct CopyArgs {
     /// HOST/REPOSITORY:TAG, an OCI layout folder (or oci-layout:FOLDER[:TAG]), or an image archive
     #[arg(value_name = "FROM")]
@@ -92,10 +94,9 @@ pub(crate) async fn run(terminal: &Terminal, args: CopyArgs) -> Result<Exit, Cli
     let named = places.iter().filter_map(Place::reference);
     let references: Vec<Reference> = named.chain(&remote).cloned().collect();
     let registry = args.registry.client(&references)?;
-    let mut file = None;
     let mut from = match remote {
         Some(reference) => registry.locate(&reference),
-        None => local(&args.from, args.taken.image.as_deref(), &mut file).await?,
+        None => local(&args.from, args.taken.image.as_deref()).await?,
     };
     let to: Vec<Located> = places
         .iter()
@@ -105,9 +106,9 @@ pub(crate) async fn run(terminal: &Terminal, args: CopyArgs) -> Result<Exit, Cli
     let options = args.taken.options();
     let text = format!("copying {} to {}", args.from, count(to.len()));
     let copying = copy(&from, &to, &options);
-    let report = watched(terminal, &text, &options.progress, copying).await;
+    let report = watched(terminal, &text, &options.progress, copying).await?;
     let digest = report.digest.clone();
-    let delivery = Delivery::of(report, &places, file.as_deref());
+    let delivery = Delivery::of(report, &places, None);
     let subject = Subject {
         artifact: &args.from,
         kind: None,
@@ -117,11 +118,7 @@ pub(crate) async fn run(terminal: &Terminal, args: CopyArgs) -> Result<Exit, Cli
 }
 
 /// What lies on this machine.
-async fn local(
-    from: &str,
-    image: Option<&str>,
-    file: &mut Option<PathBuf>,
-) -> Result<Located, CliError> {
+async fn local(from: &str, image: Option<&str>) -> Result<Located, CliError> {
     let path = Path::new(from);
     if !path.exists() {
         return match from.parse() {
@@ -130,7 +127,9 @@ async fn local(
                 let what = "no such file or folder, and the reference names no registry";
                 Err(Fault::blocked(UNRESOLVED, what)
                     .at(&coordinate)
-                    .next(format!("write it with its registry: HOST/{coordinate}"))
+                    .next(format!(
+                        "name a file or folder that exists, or write it with its registry: HOST/{coordinate}"
+                    ))
                     .into())
             }
             Ok(ArtifactUri::Registry(_)) | Err(_) => {
@@ -154,7 +153,6 @@ async fn local(
         let next = "a zip or a wheel becomes an artifact with `fractal publish`";
         return Err(CliError::usage(what, next));
     }
-    *file = Some(path.to_owned());
     Ok(archive::open(path, image).await?.into())
 }
 

@@ -12,6 +12,8 @@ use fractal_registry::RegistryError;
 
 use fractal_core::Exit;
 
+pub(crate) mod registry;
+
 const FILE: Reason = Reason::new("FileUnreadable");
 const DOCUMENT: Reason = Reason::new("DocumentInvalid");
 const REFERENCE: Reason = Reason::new("ReferenceInvalid");
@@ -178,7 +180,7 @@ impl From<&CliError> for Fault {
             CliError::Usage { what, next } => Self::terminal(USAGE, what).next(next),
             CliError::Name { what, next } => Self::terminal(NAME, what).next(next),
             CliError::Queue(error) => error.into(),
-            CliError::Registry(error) => error.clone().into(),
+            CliError::Registry(error) => registry::told(error.clone()),
             CliError::Fault(fault) => fault.as_ref().clone(),
         }
     }

@@ -27,7 +27,11 @@ Examples:
   fractal inspect ghcr.io/acme/orders:1.4.2
   fractal inspect orders.zip
   fractal inspect oci-layout:build/image --output json
-  fractal inspect ghcr.io/acme/orders:1.4.2 --contents   (reads a zip's or wheel's layer whole)")]
+  fractal inspect images.tar
+  fractal inspect ghcr.io/acme/orders:1.4.2 --contents   (reads a zip's or wheel's layer whole)
+
+Exit code 0 means that it is an artifact of one kind, or may be read as either of two. Whether it runs where it is to run,
+with its handler and settings, is said by `fractal check`.")]
 pub(crate) struct InspectArgs {
     /// A reference, a function zip or wheel, an OCI layout, an image archive, or a bundle's folder or tar
     #[arg(value_name = "REFERENCE|FILE|LAYOUT")]

@@ -38,7 +38,10 @@ Examples:
 
 The same file under the same name gives the same digest, here and in every registry: the name is part of the manifest.
 Every registry gets the bytes of one read, at once. What is there already is not sent, and every digest is read back.
-To copy what is not an artifact of ours, or into an OCI layout, use `fractal copy`.")]
+To copy what is no such artifact, or into an OCI layout, use `fractal copy`.
+
+Credentials are read from nowhere unless a flag says so: after `docker login HOST`, add --registry-config ~/.docker/config.json.
+Exit code 0: every registry has it. 1: one cannot get it, the others do. 75: one could not be reached; try again.")]
 pub(crate) struct PublishArgs {
     /// A function zip, a wheel, an OCI layout folder (or oci-layout:FOLDER[:TAG]), an image archive, or HOST/REPOSITORY:TAG
     #[arg(value_name = "FROM")]
@@ -117,7 +120,7 @@ pub(crate) async fn run(terminal: &Terminal, args: PublishArgs) -> Result<Exit, 
     let text = format!("pushing {} to {}", parcel.name(), count(to.len()));
     let options = args.taken.options();
     let pushing = delivery::push(&parcel, &registry, &to, &options);
-    let delivery = delivery::watched(terminal, &text, &options.progress, pushing).await;
+    let delivery = delivery::watched(terminal, &text, &options.progress, pushing).await?;
     let subject = receipt::Subject::parcel(&parcel);
     Ok(receipt::print(terminal, &subject, &delivery))
 }

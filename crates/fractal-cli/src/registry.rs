@@ -4,14 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use fractal_core::Fault;
 use fractal_core::artifact::{Reference, RegistryHost};
 use fractal_registry::{
     Chain, Credential, CredentialSource, DockerConfig, HostPattern, HostPolicy, Options, Proxies,
-    Registry, Secret, StaticCredentials,
+    Registry, RegistryError, Secret, StaticCredentials,
 };
 
 use crate::error::CliError;
@@ -42,7 +43,8 @@ impl FromStr for RegistryEndpoint {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Registries")]
 pub(crate) struct RegistryArgs {
-    /// A Docker config.json with registry credentials; its credential helpers are looked for on PATH
+    /// A Docker config.json with registry credentials, such as ~/.docker/config.json, which is not read unasked; its credential
+    /// helpers are looked for on PATH
     #[arg(
         long,
         env = "FRACTAL_REGISTRY_CONFIG",
@@ -120,7 +122,7 @@ impl RegistryArgs {
             sources.push(Arc::new(password(username, &hosts)?));
         }
         if let Some(path) = &self.registry_config {
-            let config = DockerConfig::read(path)?;
+            let config = DockerConfig::read(path).map_err(|error| unusable(path, error))?;
             sources.push(Arc::new(config.with_helpers_in(std::env::var_os("PATH"))));
         }
         let endpoints = self
@@ -157,6 +159,21 @@ impl RegistryArgs {
     }
 }
 
+/// What is wrong with a Docker configuration, by the flag that names it.
+fn unusable(path: &Path, error: RegistryError) -> CliError {
+    let RegistryError::Setting { problem, .. } = &error else {
+        return error.into();
+    };
+    Fault::blocked(
+        error.reason(),
+        "the file of --registry-config cannot be used",
+    )
+    .at(path.display())
+    .because(problem)
+    .next("name a Docker config.json, as `docker login` writes it")
+    .into()
+}
+
 /// One password is for one registry: it is never shown to another.
 fn password(
     username: &str,
@@ -174,7 +191,7 @@ fn password(
         .lock()
         .take(PASSWORD_MAX)
         .read_to_string(&mut text)
-        .map_err(|error| CliError::file(std::path::Path::new("standard input"), error))?;
+        .map_err(|error| CliError::file(Path::new("standard input"), error))?;
     if text.trim().is_empty() {
         return Err(CliError::usage(
             "standard input holds no password",

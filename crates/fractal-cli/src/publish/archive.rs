@@ -115,17 +115,25 @@ impl Archive {
         match fit.as_slice() {
             [only] => Ok(only),
             [] if image.is_none() => Err(self.invalid("its index names no image")),
-            _ => Err(self.choice(fit.len(), named.filter_map(|entry| names(entry).next()))),
+            fit => {
+                let names = named.filter_map(|entry| names(entry).next());
+                Err(self.choice(image.filter(|_| fit.is_empty()), fit.len(), names))
+            }
         }
     }
 
-    /// That the archive holds several images, or none that was meant.
-    pub(super) fn choice<'a>(&self, fit: usize, names: impl Iterator<Item = &'a str>) -> Fault {
+    /// That the archive holds several images that may be meant, or none called `absent`.
+    pub(super) fn choice<'a>(
+        &self,
+        absent: Option<&str>,
+        fit: usize,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Fault {
         let names: Vec<&str> = names.take(10).collect();
-        let why = match fit {
-            0 => "none of its images is called that".to_owned(),
-            fit => format!("it holds {fit} images"),
-        };
+        let why = absent.map_or_else(
+            || format!("it holds {fit} images"),
+            |absent| format!("none of its images is called `{absent}`"),
+        );
         let next = match names.as_slice() {
             [] => "save one image alone".to_owned(),
             names => format!("choose one with --image: {}", names.join(", ")),

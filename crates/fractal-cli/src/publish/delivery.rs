@@ -1,5 +1,6 @@
 //! Bringing one artifact to several places at once, and what came of it at each: publishing and copying are the same from here on.
 
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,15 +8,17 @@ use std::time::{Duration, Instant};
 use fractal_core::artifact::{Digest, Reference};
 use fractal_core::{Fault, Reason};
 use fractal_registry::{
-    Copied, CopyOptions, CopyProgress, CopyReport, LeftBehind, Located, Registry, RegistryError,
-    copy,
+    Copied, CopyOptions, CopyProgress, CopyReport, Flaw, LeftBehind, Located, Registry,
+    RegistryError, copy,
 };
 use serde::Serialize;
 
 use super::parcel::Parcel;
+use crate::error::registry::{told, told_of_push};
 use crate::terminal::Terminal;
 
 const FILE_CHANGED: Reason = Reason::new("FileChanged");
+const INTERRUPTED: Reason = Reason::new("Interrupted");
 /// How often progress is shown.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -41,6 +44,8 @@ pub struct Effort {
     pub mounted: u64,
     /// Blobs that were there already.
     pub existed: u64,
+    /// Manifests written, those of referrers included; none where nothing changed.
+    pub manifests: u64,
     /// Referrers that are there now: signatures, bills of materials, attestations.
     pub referrers: u64,
     /// Requests, those to the registry's token service included.
@@ -97,21 +102,27 @@ pub(super) async fn push(
 ) -> Delivery<Reference> {
     let located: Vec<Located> = to.iter().map(|to| registry.locate(to)).collect();
     let report = copy(parcel.located(), &located, options).await;
-    Delivery::of(report, to, parcel.local_file())
+    Delivery::of(report, to, parcel.packed_file())
 }
 
-impl<P: Clone> Delivery<P> {
-    /// What a copy from `file`, where the source is one, to the places `to` came to.
+impl<P: Clone + Display> Delivery<P> {
+    /// What a copy to the places `to` came to, of what was packed from `file` where there is one.
     pub(crate) fn of(report: CopyReport, to: &[P], file: Option<&Path>) -> Self {
         let read = Read {
             bytes: report.read_bytes,
             rereads: report.rereads,
             requests: report.requests,
         };
+        let pushed = report.digest.is_some();
         let results = to.iter().zip(report.targets);
         let results = results.map(|(to, result)| {
             let result = result.map(Arrival::from);
-            (to.clone(), result.map_err(|error| of_file(file, error)))
+            let fault = |error| match file {
+                Some(file) if is_damaged(&error) => changed(file, error),
+                _ if pushed => told_of_push(error, &to.to_string()),
+                _ => told(error),
+            };
+            (to.clone(), result.map_err(fault))
         });
         Self {
             results: results.collect(),
@@ -130,6 +141,7 @@ impl From<Copied> for Arrival {
                 uploaded: copied.uploaded,
                 mounted: copied.mounted,
                 existed: copied.existed,
+                manifests: copied.manifests,
                 referrers: copied.referrers,
                 requests: copied.requests,
             },
@@ -142,45 +154,49 @@ impl From<LeftBehind> for Left {
     fn from(left: LeftBehind) -> Self {
         Self {
             digest: left.digest,
-            fault: left.error.into(),
+            fault: told(left.error),
         }
     }
 }
 
-/// What goes wrong while a file is read again is the file's: nothing is wrong with the registry then.
-fn of_file(file: Option<&Path>, error: RegistryError) -> Fault {
-    let Some(local) = file.map(|file| file.display().to_string()) else {
-        return error.into();
-    };
-    match &error {
-        RegistryError::DigestMismatch { at, .. }
-        | RegistryError::SizeMismatch { at, .. }
-        | RegistryError::Truncated { at, .. }
-            if **at == *local =>
-        {
-            Fault::transient(FILE_CHANGED, "the file changed while it was published")
-                .at(local)
-                .because(error)
-                .next("publish it again when nothing writes to it any more")
+/// Whether content on this machine is not what it was.
+const fn is_damaged(error: &RegistryError) -> bool {
+    matches!(
+        error,
+        RegistryError::Damaged {
+            flaw: Flaw::Digest | Flaw::Size,
+            ..
         }
-        _ => error.into(),
-    }
+    )
+}
+
+/// The digest of what is packed here was taken a moment ago.
+fn changed(file: &Path, error: RegistryError) -> Fault {
+    Fault::transient(FILE_CHANGED, "the file changed while it was published")
+        .at(file.display())
+        .because(error)
+        .next("publish it again when nothing writes to it any more")
 }
 
 /// Runs `work` and shows meanwhile how far it is.
+///
+/// # Errors
+/// Where it is interrupted from the keyboard.
 pub(crate) async fn watched<T>(
     terminal: &Terminal,
     text: &str,
     progress: &CopyProgress,
     work: impl Future<Output = T>,
-) -> T {
+) -> Result<T, Fault> {
     let started = Instant::now();
     let mut tick = tokio::time::interval(TICK);
-    tokio::pin!(work);
+    let interrupted = tokio::signal::ctrl_c();
+    tokio::pin!(work, interrupted);
     loop {
         tokio::select! {
             biased;
-            done = &mut work => return done,
+            done = &mut work => return Ok(done),
+            Ok(()) = &mut interrupted => return Err(broken_off(progress)),
             _ = tick.tick() => {
                 let seconds = started.elapsed().as_secs();
                 terminal.progress(&format!("{seconds} s  {}{text}", far(progress)));
@@ -189,11 +205,27 @@ pub(crate) async fn watched<T>(
     }
 }
 
+fn broken_off(progress: &CopyProgress) -> Fault {
+    let read = size(progress.read());
+    Fault::transient(
+        INTERRUPTED,
+        "it was interrupted before everything had arrived",
+    )
+    .because(format!(
+        "{read} had been read; no tag was moved to what is incomplete"
+    ))
+    .next("run the same command again: what has arrived is not sent again")
+}
+
 fn far(progress: &CopyProgress) -> String {
     match progress.expected() {
         0 => String::new(),
-        expected => format!("{} of {}  ", size(progress.read()), size(expected)),
+        expected => part(progress.read(), expected),
     }
+}
+
+fn part(read: u64, expected: u64) -> String {
+    format!("{} of {}  ", size(read), size(expected))
 }
 
 /// A size for people, in the powers of ten that registries show.
@@ -238,6 +270,13 @@ mod tests {
             assert_eq!(fault.reason, FILE_CHANGED, "{content}: {fault}");
         }
         assert!(registry.resolve(&to).await.is_err());
+    }
+
+    #[test]
+    fn progress_says_how_far_it_is_once_that_is_known() {
+        assert_eq!(far(&CopyProgress::default()), "");
+        assert_eq!(part(1_500_000, 12_345_678), "1.5 MB of 12.3 MB  ");
+        assert_eq!(part(0, 10), "0 B of 10 B  ");
     }
 
     #[test]

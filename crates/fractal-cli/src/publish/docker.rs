@@ -74,6 +74,7 @@ fn chosen<'a>(
         [only] => Ok(only),
         [] if wanted.is_none() => Err(archive.invalid("its manifest.json names no image")),
         fit => Err(archive.choice(
+            wanted.filter(|_| fit.is_empty()),
             fit.len(),
             images.iter().filter_map(|image| names(image).next()),
         )),

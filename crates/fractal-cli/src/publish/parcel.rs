@@ -28,7 +28,7 @@ pub struct Parcel {
     digest: Digest,
     media_type: String,
     located: Located,
-    /// The local file its bytes are read from, where there is one.
+    /// The file it is packed from, where there is one.
     file: Option<PathBuf>,
     facts: Option<ZipFacts>,
     /// It was an artifact before, and not packed here.
@@ -66,11 +66,7 @@ impl Parcel {
         }
         if archive::is_tar(path)? {
             let packed = archive::open(path, image).await?;
-            let parcel = Self::whole(from, Source::Layout(packed.into()), kind).await?;
-            return Ok(Self {
-                file: Some(path.to_owned()),
-                ..parcel
-            });
+            return Self::whole(from, Source::Layout(packed.into()), kind).await;
         }
         match kind.or_else(|| kind_of_name(path)) {
             Some(kind @ (ArtifactKind::FunctionZip | ArtifactKind::PythonWheel)) => {
@@ -207,8 +203,8 @@ impl Parcel {
         &self.located
     }
 
-    /// The local file its bytes are read from.
-    pub(super) fn local_file(&self) -> Option<&Path> {
+    /// The file it is packed from.
+    pub(super) fn packed_file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
 

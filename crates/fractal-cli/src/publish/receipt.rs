@@ -76,16 +76,22 @@ pub(crate) fn print<P: Display + Serialize>(
         }),
         Format::Text => {
             text(terminal, subject, results, &[]);
-            let Read { bytes, rereads, .. } = delivery.read;
-            let again = match rereads {
-                0 => String::new(),
-                1 => ", one blob again".to_owned(),
-                more => format!(", {more} blobs again"),
-            };
-            terminal.line(&format!("read from the source: {}{again}", size(bytes)));
+            if let Some(read) = read(&delivery.read) {
+                terminal.line(&read);
+            }
         }
     }
     exit(terminal, results)
+}
+
+/// What was read, where anything was.
+fn read(read: &Read) -> Option<String> {
+    let again = match read.rereads {
+        0 => String::new(),
+        1 => ", one blob twice".to_owned(),
+        more => format!(", {more} blobs more than once"),
+    };
+    (read.bytes > 0).then(|| format!("read from the source: {}{again}", size(read.bytes)))
 }
 
 /// How the command ends; with texts for people each fault is printed on its own.
@@ -149,7 +155,10 @@ pub(crate) fn text<P: Display>(
     let arrived = arrived.filter(|(_, result)| result.is_ok()).count();
     terminal.line(&match (arrived, all) {
         (1, 1) => "the digest read back is the one that was sent".to_owned(),
-        (arrived, all) if arrived == all => format!("all {all} digests agree"),
+        (2, 2) => "the digest read back from both is the one that was sent".to_owned(),
+        (arrived, all) if arrived == all => {
+            format!("the digest read back from all {all} is the one that was sent")
+        }
         (arrived, all) => format!("{arrived} of {all} published"),
     });
 }
@@ -157,7 +166,13 @@ pub(crate) fn text<P: Display>(
 fn row(reference: &impl Display, result: &Result<Arrival, Fault>, said: Option<&str>) -> Vec<Cell> {
     let (outcome, blobs, digest) = match result {
         Ok(arrival) => {
-            let there = arrival.effort.uploaded + arrival.effort.mounted == 0;
+            let Effort {
+                uploaded,
+                mounted,
+                manifests,
+                ..
+            } = arrival.effort;
+            let there = uploaded + mounted + manifests == 0;
             let said = said.unwrap_or(if there { "there already" } else { "published" });
             let blobs = blobs(arrival);
             (

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::claim::{Claim, Place};
+use crate::error::registry::told;
 
 /// Most artifacts asked for at once.
 const AT_ONCE: usize = 16;
@@ -63,7 +64,7 @@ impl Answered {
                 ..
             }) => Held::Nothing,
             Err(error) => {
-                let fault = Fault::from(error);
+                let fault = told(error);
                 let why = fault.what.clone();
                 self.faults.push(fault);
                 Held::Unknown(why)

@@ -4,11 +4,15 @@
 //! the way through a real agent and cloud is tested where those are.
 
 #[cfg(test)]
+mod archives;
+#[cfg(test)]
 mod bundles;
 #[cfg(test)]
 mod checking;
 #[cfg(test)]
 mod comparing;
+#[cfg(test)]
+mod copying;
 #[cfg(test)]
 mod inspecting;
 #[cfg(test)]

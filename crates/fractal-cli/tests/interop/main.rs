@@ -4,6 +4,8 @@
 //! Nothing is skipped but skopeo where it is not installed, which is said. Hostile servers and refusals are tested elsewhere.
 
 #[cfg(test)]
+mod archives;
+#[cfg(test)]
 mod content;
 #[cfg(test)]
 mod crane;
