@@ -16,6 +16,8 @@ use crate::error::Said;
 const MIN: usize = 4;
 /// Secrets remembered: more than are in use at once.
 const MAX: usize = 128;
+/// So many first bytes of a secret tell it where it is cut.
+const BEGINNING: usize = 12;
 const REDACTED: &str = "<redacted>";
 
 /// Every way of writing each secret, the newest last.
@@ -76,6 +78,7 @@ impl Secrets {
             None => further(),
         };
         let mut forms = written(secret.reveal());
+        extend(&mut forms, encoded(secret.reveal()));
         extend(&mut forms, further);
         if all.len() >= MAX {
             all.pop_front();
@@ -89,8 +92,11 @@ impl Secrets {
     /// `text` without any of them.
     pub(crate) fn clean(&self, text: &str) -> String {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let forms = all.iter().flat_map(|known| &known.forms);
-        forms.fold(text.to_owned(), |text, form| clean(text, form))
+        let forms: Vec<&str> = all
+            .iter()
+            .flat_map(|known| known.forms.iter().map(String::as_str))
+            .collect();
+        clean(text, &forms)
     }
 
     /// What a registry said, without any of them. They go before anything is cut: a part of one would not be found any more.
@@ -101,19 +107,47 @@ impl Secrets {
 
 /// `text` without the secrets of one request, however they are written.
 pub(crate) fn without<'a>(text: &str, secrets: impl Iterator<Item = &'a Secret>) -> String {
-    secrets
-        .map(Secret::reveal)
+    let secrets = secrets.map(Secret::reveal);
+    let forms: Vec<String> = secrets
         .filter(|secret| secret.len() >= MIN)
         .flat_map(written)
-        .fold(text.to_owned(), |text, form| clean(text, &form))
+        .collect();
+    clean(text, &forms.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-fn clean(text: String, form: &str) -> String {
-    if text.contains(form) {
-        text.replace(form, REDACTED)
-    } else {
-        text
+/// Whole forms first: what begins like one of them may be another.
+fn clean(text: &str, forms: &[&str]) -> String {
+    let whole = forms.iter().fold(text.to_owned(), |text, form| {
+        if text.contains(form) {
+            text.replace(form, REDACTED)
+        } else {
+            text
+        }
+    });
+    forms
+        .iter()
+        .fold(whole, |text, form| match form.get(..BEGINNING) {
+            Some(beginning) if form.len() > BEGINNING => without_cut(text, form, beginning),
+            _ => text,
+        })
+}
+
+/// Whoever repeats a long secret may cut it.
+fn without_cut(text: String, form: &str, beginning: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text.as_str();
+    while let Some((before, _)) = rest.split_once(beginning) {
+        out.push_str(before);
+        out.push_str(REDACTED);
+        let found = rest.get(before.len()..).unwrap_or_default();
+        let same = found.chars().zip(form.chars()).take_while(|(a, b)| a == b);
+        let length: usize = same.map(|(c, _)| c.len_utf8()).sum();
+        rest = found.get(length..).unwrap_or_default();
     }
+    if out.is_empty() {
+        return text;
+    }
+    out + rest
 }
 
 /// A text as it is, as JSON writes it, and as URLs and forms do.
@@ -125,7 +159,10 @@ fn written(secret: &str) -> Vec<String> {
         &mut forms,
         vec![
             json.trim_matches('"').to_owned(),
+            json.trim_matches('"').replace('/', "\\/"),
             url.replace("%20", "+"),
+            // Many encoders leave slashes as they are.
+            url.replace("%2F", "/"),
             lower(&url),
             url,
         ],
@@ -133,7 +170,7 @@ fn written(secret: &str) -> Vec<String> {
     forms
 }
 
-/// A pair as the Basic scheme encodes it, and as others do.
+/// A text as the Basic scheme encodes it, and as others do.
 fn encoded(pair: &str) -> Vec<String> {
     [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE]
         .iter()
@@ -194,6 +231,13 @@ mod tests {
             (
                 "refresh-canary token-canary".into(),
                 "<redacted> <redacted>",
+            ),
+            ("p=can/ary%2B%20%22secret".into(), "p=<redacted>"),
+            ("can\\/ary+ \\\"secret".into(), "<redacted>"),
+            (STANDARD.encode(PASSWORD), "<redacted>"),
+            (
+                "refresh-canar and token-canary...".into(),
+                "<redacted> and <redacted>...",
             ),
             ("nothing of it".into(), "nothing of it"),
         ] {
