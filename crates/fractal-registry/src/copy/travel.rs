@@ -53,8 +53,11 @@ impl Run {
             let mut new = found.listed;
             new.retain(|entry| seen.insert(entry.digest.clone()));
             if seen.len() > REFERRERS_MAX {
-                let problem = format!("it lists more than {REFERRERS_MAX} referrers");
-                return Err(RegistryError::protocol(&self.from.shown(), problem));
+                let problem = format!("more than {REFERRERS_MAX} manifests refer to it");
+                return Err(RegistryError::Limit {
+                    at: format!("{}@{subject}", self.from.shown()).into(),
+                    problem: problem.into(),
+                });
             }
             if new.is_empty() && found.tags.is_empty() {
                 continue;

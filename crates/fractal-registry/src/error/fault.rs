@@ -301,7 +301,7 @@ fn advice(error: &RegistryError) -> (String, &'static str) {
         E::Damaged { flaw, .. } => damaged(*flaw),
         E::Limit { .. } => (
             "the manifest goes beyond what is taken".into(),
-            "build the image with fewer layers (a multi-stage build merges them), or the index with fewer entries and levels",
+            "build the image with fewer layers (a multi-stage build merges them), or the index with fewer entries and levels; what refers to an artifact stays where it is with --no-referrers",
         ),
         E::Algorithm { digest, .. } => (
             format!(
