@@ -2,10 +2,16 @@
 //! place means for the others.
 
 #[cfg(test)]
+mod algorithms;
+#[cfg(test)]
 mod counts;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod layouts;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod stalls;
+#[cfg(test)]
+mod tokens;
