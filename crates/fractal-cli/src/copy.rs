@@ -146,6 +146,9 @@ async fn local(from: &str, image: Option<&str>) -> Result<Located, CliError> {
         });
     }
     if !path.is_file() || !archive::is_tar(path)? {
+        if let (true, Some(program)) = (path.is_file(), archive::compression(path)?) {
+            return Err(archive::compressed(path, program).into());
+        }
         let what = format!(
             "{} is neither an OCI layout nor an image archive",
             path.display()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use fractal_artifact::targets::{
     Finding, READ_MAX, Settings, Subject, WheelSubject, ZipSubject, bundle_finding,
 };
-use fractal_core::artifact::{ArtifactKind, Descriptor, Digest};
+use fractal_core::artifact::{ArtifactKind, Descriptor, Digest, Manifest};
 
 use super::evidence::{self, Evidence};
 use super::opened::Opened;
@@ -98,7 +98,13 @@ impl Examined {
     }
 
     async fn of_artifact(artifact: &Artifact) -> Result<Self, CliError> {
+        let is_index = matches!(artifact.root.manifest, Manifest::Index(_));
         let (kinds, because) = match &artifact.reading {
+            // An empty index, or one of indexes: no target takes it, and the rules say why.
+            Reading::Unknown(_) if is_index && artifact.image.is_none() => {
+                let because = "it is an image index, though no image in it can run";
+                (vec![ArtifactKind::Container], because.to_owned())
+            }
             Reading::One(kind, why) => (vec![*kind], why.clone()),
             Reading::Either(why) => (
                 vec![ArtifactKind::Container, ArtifactKind::FunctionZip],

@@ -50,6 +50,9 @@ impl Opened {
             return Self::bundle(subject, registry, None).await;
         }
         if path.is_dir() {
+            if !path.join(LAYOUT).is_file() {
+                return Err(neither(path).into());
+            }
             return Self::artifact(subject, Source::folder(path), registry).await;
         }
         if path.exists() {
@@ -157,6 +160,14 @@ impl Opened {
             Err(error) => Err(error),
         }
     }
+}
+
+fn neither(folder: &Path) -> Fault {
+    let what = "the folder is neither an OCI layout nor a manifest bundle";
+    Fault::blocked(Reason::new("LayoutInvalid"), what)
+        .at(folder.display())
+        .because("it has neither an `oci-layout` file nor a `.fractal` folder")
+        .next("name the folder of an OCI layout, a repository's folder that holds .fractal, or a file")
 }
 
 fn too_large(found: u64) -> Fault {

@@ -34,6 +34,29 @@ pub(crate) fn is_tar(path: &Path) -> Result<bool, CliError> {
     Ok(block.get(257..262) == Some(b"ustar"))
 }
 
+/// How the file at `path` is compressed as a whole, by its first bytes (RFC 1952, RFC 8878).
+pub(crate) fn compression(path: &Path) -> Result<Option<&'static str>, CliError> {
+    let mut start = Vec::new();
+    let file = File::open(path).map_err(|error| CliError::file(path, error))?;
+    file.take(4)
+        .read_to_end(&mut start)
+        .map_err(|error| CliError::file(path, error))?;
+    Ok(match start.as_slice() {
+        [0x1f, 0x8b, ..] => Some("gzip"),
+        [0x28, 0xb5, 0x2f, 0xfd] => Some("zstd"),
+        _ => None,
+    })
+}
+
+/// That an archive has to be unpacked first: blobs are read at their places in the file.
+pub(crate) fn compressed(path: &Path, program: &str) -> Fault {
+    let why = format!("it is compressed with {program}, and blobs are read where they lie in it");
+    invalid(path, &why).next(format!(
+        "decompress it first: {program} -d {}",
+        path.display()
+    ))
+}
+
 /// The image in the archive at `path`: the only one, or the one called `image`.
 pub(crate) async fn open(path: &Path, image: Option<&str>) -> Result<Packed, CliError> {
     let (path, image) = (path.to_owned(), image.map(str::to_owned));

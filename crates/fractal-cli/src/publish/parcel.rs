@@ -72,7 +72,10 @@ impl Parcel {
             Some(kind @ (ArtifactKind::FunctionZip | ArtifactKind::PythonWheel)) => {
                 Self::file(path, kind).await
             }
-            _ => Err(unknown(path).into()),
+            _ => Err(match archive::compression(path)? {
+                Some(program) => archive::compressed(path, program).into(),
+                None => unknown(path).into(),
+            }),
         }
     }
 

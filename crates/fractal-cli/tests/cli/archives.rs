@@ -214,6 +214,7 @@ async fn an_archive_of_several_images_or_with_wrong_content_is_refused() {
         "acme/one:1",
     )
     .await;
+    refused("saved.tar.gz", &gzip(&archive), "acme/one:1").await;
     let hex = Digest::sha256(&configs[1]).hex().to_owned();
     let config = replaced(&archive, b"\"created\"", b"\"CREATED\"");
     refused("config.tar", &config, "acme/two:1").await;

@@ -403,3 +403,45 @@ async fn a_bundle_that_is_refused_is_a_finding() {
     assert_eq!(ran.code, 1, "{ran}");
     assert_eq!(rules(&ran.json(), "kubernetes"), ["error bundle-invalid"]);
 }
+
+/// No target takes them, and a script that asked for JSON gets its document.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_without_an_image_is_a_finding() {
+    let rig = Rig::new();
+    crate::inspecting::index_layout(&rig, "image");
+    let folder = rig.path("image");
+    let read = |path: &std::path::Path| -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    };
+    let index = read(&folder.join("index.json"))["manifests"][0].clone();
+    let media_type = index["mediaType"].clone();
+    for (case, entries) in [("empty", json!([])), ("nested", json!([index]))] {
+        let outer = json!({"schemaVersion": 2, "mediaType": media_type, "manifests": entries});
+        let outer = outer.to_string();
+        let digest = fractal_core::artifact::Digest::sha256(&outer);
+        std::fs::write(folder.join("blobs/sha256").join(digest.hex()), &outer).unwrap();
+        let entry = json!({"mediaType": media_type, "digest": digest, "size": outer.len()});
+        let list = json!({"schemaVersion": 2, "manifests": [entry]});
+        std::fs::write(folder.join("index.json"), list.to_string()).unwrap();
+        let args = ["check", "image", "--target", "kubernetes"];
+        let ran = rig.run(&args).await;
+        assert_eq!(ran.code, 1, "{case}: {ran}");
+        let ran = rig.run(&[&args[..], &["--output", "json"]].concat()).await;
+        let found = &ran.json()["targets"][0]["findings"];
+        assert_eq!(found[0]["rule"], "index", "{case}: {ran}");
+        assert_eq!(found.as_array().unwrap().len(), 1, "{case}: {ran}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_neither_layout_nor_bundle_is_said() {
+    let rig = Rig::new();
+    std::fs::create_dir(rig.path("folder")).unwrap();
+    let ran = rig.run(&["check", "folder"]).await;
+    assert_eq!(ran.code, 1, "{ran}");
+    assert!(
+        ran.err
+            .contains("neither an `oci-layout` file nor a `.fractal` folder"),
+        "{ran}"
+    );
+}
