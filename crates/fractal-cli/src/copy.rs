@@ -32,7 +32,7 @@ Examples:
 
 Each blob is read once, whatever the number of places, and a place that has it is not sent it again: a copy that broke
 off is taken up by running it again. A registry mounts what another of its repositories has.
-Manifests follow what they name, a tag moves last, and every digest is read back.
+Manifests follow what they name, a tag moves last, and what was written is read back.
 Signatures, bills of materials and attestations travel along, by the referrers API or the tags that stand in for it.
 With --no-referrers, a copy that changes nothing costs one HEAD at the source and one at each place.
 

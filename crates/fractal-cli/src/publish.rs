@@ -37,7 +37,7 @@ Examples:
     --username AWS --password-stdin
 
 The same file under the same name gives the same digest, here and in every registry: the name is part of the manifest.
-Every registry gets the bytes of one read, at once. What is there already is not sent, and every digest is read back.
+Every registry gets the bytes of one read, at once. What is there already is not sent, and what was written is read back.
 To copy what is no such artifact, or into an OCI layout, use `fractal copy`.
 
 Credentials are read from nowhere unless a flag says so: after `docker login HOST`, add --registry-config ~/.docker/config.json.

@@ -233,6 +233,7 @@ mod tests {
         let reference = |text: &str| text.parse::<Reference>().unwrap();
         let arrival = Ok(Arrival {
             digest: Digest::sha256("x"),
+            read_back: true,
             sent: 0,
             effort: Effort::default(),
             left_behind: Vec::new(),

@@ -25,8 +25,10 @@ const TICK: Duration = Duration::from_millis(500);
 /// An artifact in a registry, as the registry itself says after the push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrival {
-    /// The digest that was read back.
+    /// The artifact's digest there.
     pub digest: Digest,
+    /// Whether its manifest was written and read back; otherwise the digest is the registry's word.
+    pub read_back: bool,
     /// Bytes that had to be sent; none where the registry had them all.
     pub sent: u64,
     /// Blobs and requests that it took.
@@ -136,6 +138,8 @@ impl From<Copied> for Arrival {
         let left_behind = copied.left_behind.into_iter();
         Self {
             digest: copied.digest,
+            // Of what is written, referrers come first: with nothing beyond them, the artifact's own manifest was there.
+            read_back: copied.manifests > copied.referrers,
             sent: copied.uploaded_bytes,
             effort: Effort {
                 uploaded: copied.uploaded,

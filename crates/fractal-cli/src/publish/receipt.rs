@@ -50,6 +50,8 @@ pub(crate) struct Line<'a, P = Reference> {
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<&'a Digest>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    read_back: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     sent_bytes: Option<u64>,
     #[serde(flatten)]
     effort: Option<Effort>,
@@ -117,6 +119,7 @@ fn line<P>((reference, result): &(P, Result<Arrival, Fault>)) -> Line<'_, P> {
     Line {
         reference,
         digest: arrival.map(|arrival| &arrival.digest),
+        read_back: arrival.map(|arrival| arrival.read_back),
         sent_bytes: arrival.map(|arrival| arrival.sent),
         effort: arrival.map(|arrival| arrival.effort),
         left_behind: arrival.map_or(&[], |arrival| arrival.left_behind.as_slice()),
@@ -137,7 +140,7 @@ pub(crate) fn text<P: Display>(
     if let Some(digest) = subject.digest {
         terminal.line(&format!("  {digest}"));
     }
-    let mut table = Table::new(&["REFERENCE", "RESULT", "BLOBS", "DIGEST READ BACK"]);
+    let mut table = Table::new(&["REFERENCE", "RESULT", "BLOBS", "DIGEST"]);
     for (reference, result) in results {
         table.row(row(reference, result, None));
     }
@@ -152,15 +155,37 @@ pub(crate) fn text<P: Display>(
             .flat_map(|(to, result)| left_behind(to, result)),
     );
     let all = results.len() + tagged.len();
-    let arrived = arrived.filter(|(_, result)| result.is_ok()).count();
-    terminal.line(&match (arrived, all) {
-        (1, 1) => "the digest read back is the one that was sent".to_owned(),
-        (2, 2) => "the digest read back from both is the one that was sent".to_owned(),
-        (arrived, all) if arrived == all => {
-            format!("the digest read back from all {all} is the one that was sent")
+    let arrived: Vec<&Arrival> = arrived
+        .filter_map(|(_, result)| result.as_ref().ok())
+        .collect();
+    terminal.line(&summary(&arrived, all));
+}
+
+/// How many of `all` have the artifact, and whether that was read there or is what they say.
+fn summary(arrived: &[&Arrival], all: usize) -> String {
+    let read = arrived.iter().filter(|arrival| arrival.read_back).count();
+    let places = match all {
+        1 => "it".to_owned(),
+        2 => "both".to_owned(),
+        all => format!("all {all}"),
+    };
+    match (arrived.len(), read) {
+        (some, _) if some < all => format!("{some} of {all} published"),
+        (_, 0) if all == 1 => {
+            "nothing to write: the registry says that it has this digest".to_owned()
         }
-        (arrived, all) => format!("{arrived} of {all} published"),
-    });
+        (_, 0) => format!("nothing to write: {places} say that they have this digest"),
+        (_, read) if read == all && all == 1 => {
+            "the digest read back is the one that was sent".to_owned()
+        }
+        (_, read) if read == all => {
+            format!("the digest read back from {places} is the one that was sent")
+        }
+        (_, read) => format!(
+            "the digest read back from {read} is the one that was sent; {} say that they have it already",
+            all - read
+        ),
+    }
 }
 
 fn row(reference: &impl Display, result: &Result<Arrival, Fault>, said: Option<&str>) -> Vec<Cell> {
@@ -230,4 +255,47 @@ fn left_behind(to: &impl Display, result: &Result<Arrival, Fault>) -> Vec<String
         format!("{what} [{}]: {}", left.fault.reason, plain(why))
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_read_is_called_read_back() {
+        let arrival = |read_back| Arrival {
+            digest: Digest::sha256("x"),
+            read_back,
+            sent: 0,
+            effort: Effort::default(),
+            left_behind: Vec::new(),
+        };
+        let (read, said) = (arrival(true), arrival(false));
+        let check = |arrived: &[&Arrival], all, expected: &str| {
+            assert_eq!(summary(arrived, all), expected);
+        };
+        check(&[&read], 1, "the digest read back is the one that was sent");
+        check(
+            &[&said],
+            1,
+            "nothing to write: the registry says that it has this digest",
+        );
+        check(
+            &[&read, &read],
+            2,
+            "the digest read back from both is the one that was sent",
+        );
+        check(
+            &[&said; 3],
+            3,
+            "nothing to write: all 3 say that they have this digest",
+        );
+        check(
+            &[&read, &said, &said],
+            3,
+            "the digest read back from 1 is the one that was sent; 2 say that they have it already",
+        );
+        check(&[&read, &said], 3, "2 of 3 published");
+        check(&[], 1, "0 of 1 published");
+    }
 }

@@ -89,6 +89,7 @@ async fn the_receipt_says_what_each_place_took() {
         (&place["uploaded"], &place["manifests"]),
         (&json!(2), &json!(1))
     );
+    assert_eq!(place["readBack"], true);
     assert_eq!(place["sentBytes"], receipt["read"]["bytes"]);
     assert_eq!(receipt["read"]["requests"], 0, "a layout is asked nothing");
     let args = [
@@ -110,6 +111,7 @@ async fn the_receipt_says_what_each_place_took() {
         (&receipt["read"]["requests"], &place["requests"]),
         (&json!(1), &json!(1))
     );
+    assert_eq!(place["readBack"], false, "a HEAD is the registry's word");
     assert!(receipt.get("kind").is_none(), "a copy is of any kind");
 }
 
