@@ -37,6 +37,9 @@ const READS_AT_ONCE: usize = 2;
 pub struct CopyOptions {
     /// Whether what refers to the artifact travels along: signatures, bills of materials, attestations.
     pub referrers: bool,
+    /// Whether a target's word is not taken for what it has: its manifests are read and compared, and each blob is looked for and sent
+    /// again where it is missing. Otherwise a tag that names the artifact, by one HEAD, is enough.
+    pub thorough: bool,
     /// Where the copy says how far it is.
     pub progress: Arc<CopyProgress>,
 }
@@ -45,6 +48,7 @@ impl Default for CopyOptions {
     fn default() -> Self {
         Self {
             referrers: true,
+            thorough: false,
             progress: Arc::default(),
         }
     }
@@ -88,6 +92,8 @@ pub struct Copied {
     pub manifests: u64,
     /// Whether the tag was written; not where it named the artifact already, or there is none.
     pub tagged: bool,
+    /// Whether the manifest was read from the target and is what it should be; otherwise the target's word was taken.
+    pub read_back: bool,
     /// Layers of a type that registries need not hold ("foreign", "nondistributable"): they are not sent.
     pub not_distributable: Vec<Digest>,
     /// Referrers that the target has now, whether copied or there already.
@@ -165,6 +171,7 @@ struct Run {
     blobs: Box<dyn BlobSource>,
     waits: Waits,
     referrers: bool,
+    thorough: bool,
     progress: Arc<CopyProgress>,
     /// Requests to the source.
     tally: Arc<AtomicU64>,
@@ -203,6 +210,7 @@ impl Run {
             blobs: from.blobs(),
             waits: Waits::of(&timeouts),
             referrers: options.referrers,
+            thorough: options.thorough,
             progress: options.progress.clone(),
             tally: Arc::default(),
             read: AtomicU64::new(0),
@@ -227,7 +235,7 @@ impl Run {
                 site => site.shown(),
             };
             let listing = listings.entry(place).or_default().clone();
-            Target::new(to, resolved, listing)
+            Target::new(to, resolved, (listing, self.thorough))
         };
         let targets: Targets = to.iter().map(&mut target).collect();
         let behind = self.behind(&targets, &resolved.digest).await;
@@ -312,6 +320,7 @@ fn subjects(root: &FetchedManifest) -> Vec<Digest> {
 async fn is_there(target: &Target, digest: &Digest) -> Result<bool, RegistryError> {
     let (registry, repository) = match &target.site {
         Site::Registry(registry, repository) => (registry, repository),
+        Site::Layout(_) if target.thorough => return Ok(false),
         Site::Layout(layout) => return layout.lists(target.tag.as_ref(), digest).await,
         Site::Packed(_) => return Ok(false),
     };
@@ -322,7 +331,7 @@ async fn is_there(target: &Target, digest: &Digest) -> Result<bool, RegistryErro
         .resolve_version(repository, tag.as_str(), crate::error::Action::Push)
         .await;
     match found {
-        Ok(there) => Ok(there.digest == *digest),
+        Ok(there) => Ok(there.digest == *digest && !target.thorough),
         Err(RegistryError::NotFound { missing, .. }) => {
             if missing == Missing::Repository {
                 target.is_new();

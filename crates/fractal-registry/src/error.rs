@@ -274,6 +274,16 @@ pub enum RegistryError {
         /// What is there.
         found: Digest,
     },
+    /// What was written is not there afterwards.
+    #[error("{at} does not have {expected}, which was written")]
+    Vanished {
+        /// Where.
+        at: Arc<str>,
+        /// What was written.
+        expected: Digest,
+        /// The registry's words.
+        said: Said,
+    },
     /// Content is longer or shorter than its descriptor says.
     #[error("content at {at} is not of its declared {expected} bytes: {found}")]
     SizeMismatch {

@@ -158,7 +158,7 @@ impl Registry {
         };
         let listed = put.await.map_err(of_digest)?;
         let served = self.served(repository, version, Action::Push).await;
-        let (served, _) = served.map_err(of_digest)?;
+        let (served, _) = served.map_err(|error| vanished(manifest, of_digest(error)))?;
         if served == manifest.bytes {
             return Ok(listed);
         }
@@ -267,6 +267,17 @@ impl Registry {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+fn vanished(manifest: &FetchedManifest, error: RegistryError) -> RegistryError {
+    match error {
+        RegistryError::NotFound { at, said, .. } => RegistryError::Vanished {
+            at,
+            expected: manifest.digest.clone(),
+            said,
+        },
+        error => error,
     }
 }
 

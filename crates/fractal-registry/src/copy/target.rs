@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::{Copied, LeftBehind};
 use crate::counts::tallied;
-use crate::error::RegistryError;
+use crate::error::{Action, RegistryError};
 use crate::manifest::{FetchedManifest, Resolved};
 use crate::push::Pushed;
 use crate::site::{Located, Site};
@@ -40,6 +40,8 @@ pub(super) struct Target {
     /// Its repository does not exist yet, so nothing is asked for in it.
     new: AtomicBool,
     pub(super) listing: Listing,
+    /// Its word is not taken.
+    pub(super) thorough: bool,
     pub(super) uploads: Arc<Semaphore>,
     state: Mutex<State>,
     changed: Notify,
@@ -56,7 +58,11 @@ struct State {
 }
 
 impl Target {
-    pub(super) fn new(to: &Located, resolved: &Resolved, listing: Listing) -> Arc<Self> {
+    pub(super) fn new(
+        to: &Located,
+        resolved: &Resolved,
+        (listing, thorough): (Listing, bool),
+    ) -> Arc<Self> {
         let digest = resolved.digest.clone();
         let wanted = to.digest.as_ref().filter(|wanted| **wanted != digest);
         let failed = wanted.map(|wanted| RegistryError::DigestMismatch {
@@ -72,6 +78,7 @@ impl Target {
             uploaded_bytes: 0,
             manifests: 0,
             tagged: false,
+            read_back: false,
             not_distributable: Vec::new(),
             referrers: 0,
             requests: 0,
@@ -83,6 +90,7 @@ impl Target {
             tally: Arc::default(),
             new: AtomicBool::new(false),
             listing,
+            thorough,
             uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
             state: Mutex::new(State {
                 done,
@@ -247,7 +255,7 @@ impl Target {
         if self.knows(digest) {
             return Ok(true);
         }
-        if self.has_nothing() {
+        if self.has_nothing() || self.thorough {
             return Ok(false);
         }
         let there = self.site.has_manifest(digest).await?;
@@ -263,6 +271,12 @@ impl Target {
         tag: Option<&Tag>,
         manifest: &FetchedManifest,
     ) -> Result<bool, RegistryError> {
+        if self.thorough && self.serves(tag, manifest).await? {
+            self.state().has.insert(manifest.digest.clone());
+            self.arrived(&manifest.digest);
+            // Whoever wrote it listed it.
+            return Ok(true);
+        }
         let listed = self.site.push_manifest(tag, manifest).await?;
         self.wrote(&manifest.digest);
         Ok(listed)
@@ -282,15 +296,50 @@ impl Target {
     pub(super) async fn publish(&self, root: &FetchedManifest) -> Result<(), RegistryError> {
         self.all_settled().await?;
         let _one = self.listing.lock().await;
+        if self.thorough && self.serves(self.tag.as_ref(), root).await? {
+            self.state().done.read_back = true;
+            return Ok(());
+        }
         if self.tag.is_some() || !self.knows(&root.digest) {
             let listed = self.push(self.tag.as_ref(), root).await?;
             self.list_under_subject(root, listed).await?;
         }
         if let Site::Layout(layout) = &self.site {
             layout.list(root, self.tag.as_ref()).await?;
+            layout.manifest(&root.digest).await?;
         }
-        self.state().done.tagged = self.tag.is_some();
+        let mut state = self.state();
+        state.done.tagged = self.tag.is_some();
+        state.done.read_back = true;
         Ok(())
+    }
+
+    /// Whether it gives out this very manifest, under `tag` where one is given.
+    async fn serves(
+        &self,
+        tag: Option<&Tag>,
+        manifest: &FetchedManifest,
+    ) -> Result<bool, RegistryError> {
+        if self.has_nothing() {
+            return Ok(false);
+        }
+        match &self.site {
+            Site::Registry(registry, repository) => {
+                let version = tag.map_or_else(|| manifest.digest.as_str(), Tag::as_str);
+                let served = registry.served(repository, version, Action::Push).await;
+                match served {
+                    Ok((bytes, _)) => Ok(bytes == manifest.bytes),
+                    // What it cannot give out is written again, and that tells what is wrong.
+                    Err(error) if error.is_passing() => Err(error),
+                    Err(_) => Ok(false),
+                }
+            }
+            Site::Layout(layout) => {
+                let is_whole = layout.manifest(&manifest.digest).await.is_ok();
+                Ok(is_whole && layout.lists(tag, &manifest.digest).await?)
+            }
+            Site::Packed(_) => Ok(false),
+        }
     }
 
     /// Where the registry does not list a referrer itself, the tag that stands in for that gets it.

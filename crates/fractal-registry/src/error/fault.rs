@@ -98,17 +98,16 @@ fn class_of(error: &RegistryError) -> (Class, Reason) {
         E::Protocol { .. } | E::Range { .. } => (PASSING, PROTOCOL),
         E::ManifestTooLarge { .. } => (Class::Terminal, MANIFEST_TOO_LARGE),
         E::ManifestInvalid { .. } => (Class::Terminal, MANIFEST_INVALID),
-        E::DigestMismatch { .. } | E::Rewritten { .. } => (Class::Terminal, DIGEST_MISMATCH),
+        E::DigestMismatch { .. } | E::Rewritten { .. } | E::Vanished { .. } => {
+            (Class::Terminal, DIGEST_MISMATCH)
+        }
         E::SizeMismatch { .. } => (Class::Terminal, SIZE_MISMATCH),
         E::Truncated { .. } => (PASSING, BLOB_TRUNCATED),
         E::Damaged { flaw, .. } => (Class::Blocked, flawed(*flaw)),
         E::Limit { .. } => (Class::Terminal, MANIFEST_LIMIT),
         E::Algorithm { .. } => (Class::Terminal, ALGORITHM),
         E::Layout { .. } => (Class::Blocked, LAYOUT),
-        E::File { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
-            (Class::Blocked, LOCAL)
-        }
-        E::File { .. } => (PASSING, LOCAL),
+        E::File { .. } => (Class::Blocked, LOCAL),
         E::Setting { .. } => (Class::Blocked, SETTING),
     }
 }
@@ -147,6 +146,7 @@ fn place(error: &RegistryError) -> &str {
         | E::ManifestInvalid { at, .. }
         | E::DigestMismatch { at, .. }
         | E::Rewritten { at, .. }
+        | E::Vanished { at, .. }
         | E::SizeMismatch { at, .. }
         | E::Truncated { at, .. }
         | E::Range { at, .. }
@@ -286,7 +286,7 @@ fn advice(error: &RegistryError) -> (String, &'static str) {
             "the registry served other bytes than the digest names".into(),
             "treat the registry as compromised or damaged until it is explained, then publish again",
         ),
-        E::Rewritten { .. } => (
+        E::Rewritten { .. } | E::Vanished { .. } => (
             "the registry does not have what was pushed".into(),
             "look who else pushes to this tag, or what rewrites manifests there; then publish again",
         ),
@@ -371,6 +371,7 @@ fn why(error: &RegistryError) -> Option<String> {
         | E::Forbidden { said: words, .. }
         | E::Throttled { said: words, .. }
         | E::Algorithm { said: words, .. }
+        | E::Vanished { said: words, .. }
         | E::Refused { said: words, .. } => said(words),
         E::Unavailable {
             status,

@@ -107,7 +107,15 @@ impl Registry {
             headers.insert(AUTHORIZATION, header);
         }
         let sent = (&call, progress.as_ref(), descriptor.size);
-        let response = self.watched(request, reach, sent).await?;
+        let response = self.watched(request, reach, sent).await;
+        let response = response.map_err(|error| match error.refused_host() {
+            Some(problem) if !own => RegistryError::Redirect {
+                at: call.access.at.clone(),
+                target: shown(&url),
+                problem,
+            },
+            _ => error,
+        })?;
         let answer = Answer { response, url };
         if !answer.response.status().is_success() {
             let refusal = transport.refusal(&call, answer, &shown_as).await;

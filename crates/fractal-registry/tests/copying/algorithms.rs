@@ -151,3 +151,40 @@ async fn a_mount_that_is_answered_with_a_session_is_used_as_one() {
         .collect();
     assert!(posts.len() == 1 && posts[0].contains("mount="), "{posts:?}");
 }
+
+#[tokio::test]
+async fn a_registry_that_keeps_nothing_does_not_have_what_was_pushed() {
+    let server = scripted(|request, _| {
+        (request.method == "PUT" && request.path().contains("/manifests/")).then(|| Reply::new(201))
+    })
+    .await;
+    let (from, digest) = packed(Algorithm::Sha256);
+    let error = copied(&from, &format!("{}/app:1", server.host()))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, RegistryError::Vanished { expected, .. } if *expected == digest),
+        "{error}"
+    );
+    assert_eq!(Fault::from(error).reason.as_str(), "DigestMismatch");
+}
+
+#[tokio::test]
+async fn an_upload_that_is_sent_to_a_metadata_service_names_the_registry() {
+    let server = scripted(|request, _| {
+        let location = "http://169.254.169.254/latest";
+        (request.method == "POST").then(|| Reply::new(202).header("Location", location))
+    })
+    .await;
+    let (from, _) = packed(Algorithm::Sha256);
+    let error = copied(&from, &format!("{}/app:1", server.host()))
+        .await
+        .unwrap_err();
+    let RegistryError::Redirect { at, target, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert!(
+        at.contains(&server.host()) && target.contains("169.254.169.254"),
+        "{error}"
+    );
+}

@@ -98,3 +98,40 @@ async fn a_source_that_cuts_a_blob_off_is_resumed_and_nobody_notices() {
         assert!(rig.has(to).await);
     }
 }
+
+async fn thorough(rig: &Rig, to: &fractal_core::artifact::Reference) -> fractal_registry::Copied {
+    let options = fractal_registry::CopyOptions {
+        referrers: false,
+        thorough: true,
+        ..fractal_registry::CopyOptions::default()
+    };
+    let (from, to) = (rig.registry.locate(&rig.from), rig.registry.locate(to));
+    let report = fractal_registry::copy(&from, &[to], &options).await;
+    report.only().unwrap()
+}
+
+#[tokio::test]
+async fn a_blob_that_the_target_lost_is_sent_again_by_a_thorough_copy() {
+    let rig = Rig::new().await;
+    let target = simulated().await;
+    let to = reference(&target, "app:1");
+    let first = rig.copy(std::slice::from_ref(&to)).await.only().unwrap();
+    assert!(first.read_back);
+    // Every question is answered with what was lost, once.
+    let lost = failing(404, "BLOB_UNKNOWN", None);
+    target.faults().arm(on("HeadBlob", lost));
+    let before = target.ledger().last();
+    let hasty = rig.copy(std::slice::from_ref(&to)).await.only().unwrap();
+    assert_eq!((hasty.read_back, hasty.uploaded), (false, 0));
+    assert_eq!(
+        count(&target, before, "HeadBlob"),
+        0,
+        "the tag's word was taken"
+    );
+    let mended = thorough(&rig, &to).await;
+    assert_eq!((mended.uploaded, mended.existed as usize), (1, BLOBS - 1));
+    assert!(mended.read_back && !mended.tagged);
+    assert_eq!(count(&target, before, "PutManifest"), 0);
+    let again = thorough(&rig, &to).await;
+    assert_eq!((again.uploaded, again.existed as usize), (0, BLOBS));
+}

@@ -245,3 +245,25 @@ async fn what_a_killed_copy_left_behind_is_removed_when_it_is_old() {
         .unwrap();
     assert_eq!((old.exists(), new.exists()), (false, true));
 }
+
+#[tokio::test]
+async fn a_blob_that_was_cut_off_in_a_layout_is_written_again_by_a_thorough_copy() {
+    let mut layout = Folder::new();
+    let layer = layout.blob(media_type::OCI_LAYER, &vec![7; 600_000]);
+    let image = layout.image(std::slice::from_ref(&layer));
+    layout.tagged(&image, "1");
+    let other = Folder::new();
+    let registry = client(Timeouts::default());
+    let (from, to) = (layout.located("1"), other.located("1"));
+    copied(&registry, &from, &to).await.only().unwrap();
+    std::fs::write(other.path(&layer.digest), [7; 5]).unwrap();
+    let options = CopyOptions {
+        thorough: true,
+        ..CopyOptions::default()
+    };
+    let mended = copy(&from, &[to], &options).await.only().unwrap();
+    assert_eq!((mended.uploaded, mended.existed), (1, 1));
+    assert!(mended.read_back);
+    let length = std::fs::metadata(other.path(&layer.digest)).unwrap().len();
+    assert_eq!(length, 600_000);
+}
