@@ -7,7 +7,7 @@ use std::path::Path;
 
 use fractal_core::artifact::{ArtifactUri, Digest, Layout, Reference};
 use fractal_core::{Fault, Reason};
-use fractal_registry::{Located, OciLayout, Registry, Site, copy};
+use fractal_registry::{CopyOptions, Located, OciLayout, Registry, Site, copy};
 use serde::{Serialize, Serializer};
 
 use crate::error::CliError;
@@ -28,12 +28,14 @@ Examples:
   fractal copy ghcr.io/acme/orders@sha256:DIGEST acme.azurecr.io/orders:live
   fractal copy ghcr.io/acme/orders:1.4.2 oci-layout:backup:1.4.2
   fractal copy oci-layout:backup:1.4.2 ghcr.io/acme/orders:1.4.2
+  fractal copy ghcr.io/acme/orders:1.4.2 acme.azurecr.io/orders:1.4.2 --thorough   (mends what a registry lost)
   fractal copy images.tar ghcr.io/acme/orders:1.4.2 --image acme/orders:1.4.2
 
 Each blob is read once, whatever the number of places, and a place that has it is not sent it again: a copy that broke
 off is taken up by running it again. A registry mounts what another of its repositories has.
 Manifests follow what they name, a tag moves last, and what was written is read back.
 Signatures, bills of materials and attestations travel along, by the referrers API or the tags that stand in for it.
+A place whose tag names the artifact already is believed; --thorough looks whether all of it is there.
 With --no-referrers, a copy that changes nothing costs one HEAD at the source and one at each place.
 
 Exit code 0: every place has it. 1: one cannot get it, the others do. 75: one could not be reached; try again.")]
@@ -44,6 +46,9 @@ pub(crate) struct CopyArgs {
     /// Where to, each as HOST/REPOSITORY:TAG or oci-layout:FOLDER[:TAG]
     #[arg(value_name = "TO", required = true)]
     to: Vec<String>,
+    /// Takes no place's word: reads its manifests, asks for each blob, and sends again what it lost
+    #[arg(long)]
+    thorough: bool,
     #[command(flatten)]
     taken: TakenArgs,
     #[command(flatten)]
@@ -103,7 +108,10 @@ pub(crate) async fn run(terminal: &Terminal, args: CopyArgs) -> Result<Exit, Cli
         .map(|place| place.located(&registry))
         .collect();
     same_digest(&mut from, &places, &to).await?;
-    let options = args.taken.options();
+    let options = CopyOptions {
+        thorough: args.thorough,
+        ..args.taken.options()
+    };
     let text = format!("copying {} to {}", args.from, count(to.len()));
     let copying = copy(&from, &to, &options);
     let report = watched(terminal, &text, &options.progress, copying).await?;

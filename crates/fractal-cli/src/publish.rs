@@ -37,7 +37,7 @@ Examples:
     --username AWS --password-stdin
 
 The same file under the same name gives the same digest, here and in every registry: the name is part of the manifest.
-Every registry gets the bytes of one read, at once. What is there already is not sent, and what was written is read back.
+Every registry gets the bytes of one read, at once. What is there already is not sent: each manifest is read back and each blob asked for, so what a registry lost is mended.
 To copy what is no such artifact, or into an OCI layout, use `fractal copy`.
 
 Credentials are read from nowhere unless a flag says so: after `docker login HOST`, add --registry-config ~/.docker/config.json.
@@ -118,7 +118,10 @@ pub(crate) async fn run(terminal: &Terminal, args: PublishArgs) -> Result<Exit, 
         .await?;
     same_digest(&parcel, &to)?;
     let text = format!("pushing {} to {}", parcel.name(), count(to.len()));
-    let options = args.taken.options();
+    let options = CopyOptions {
+        thorough: true,
+        ..args.taken.options()
+    };
     let pushing = delivery::push(&parcel, &registry, &to, &options);
     let delivery = delivery::watched(terminal, &text, &options.progress, pushing).await?;
     let subject = receipt::Subject::parcel(&parcel);

@@ -46,6 +46,14 @@ fn next(error: &RegistryError) -> Option<String> {
                  authority of your own"
             ))
         }
+        RegistryError::NotFound {
+            missing: Missing::Blob,
+            ..
+        } => Some(
+            "the registry lost the blob, or collected it as garbage: publish the artifact again with `fractal publish`, or send \
+             it from where it is whole with `fractal copy --thorough`"
+                .to_owned(),
+        ),
         RegistryError::Throttled { retry_after, .. } => Some(retry_after.map_or_else(
             || "run the command again in a minute or two".to_owned(),
             |wait| format!("run the command again in {} s", wait.as_secs().max(1)),

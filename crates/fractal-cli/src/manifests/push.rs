@@ -236,6 +236,7 @@ mod tests {
             read_back: true,
             sent: 0,
             effort: Effort::default(),
+            not_distributable: Vec::new(),
             left_behind: Vec::new(),
         });
         let failed = Err(Fault::terminal(REFUSED, "x"));

@@ -27,12 +27,14 @@ const TICK: Duration = Duration::from_millis(500);
 pub struct Arrival {
     /// The artifact's digest there.
     pub digest: Digest,
-    /// Whether its manifest was written and read back; otherwise the digest is the registry's word.
+    /// Whether its manifest was read there; otherwise the digest is the registry's word.
     pub read_back: bool,
     /// Bytes that had to be sent; none where the registry had them all.
     pub sent: u64,
     /// Blobs and requests that it took.
     pub effort: Effort,
+    /// Layers of a type that registries need not hold, which are not sent.
+    pub not_distributable: Vec<Digest>,
     /// What refers to the artifact and was not taken.
     pub left_behind: Vec<Left>,
 }
@@ -90,6 +92,7 @@ pub async fn deliver(
 ) -> Vec<(Reference, Result<Arrival, Fault>)> {
     let options = CopyOptions {
         referrers: false,
+        thorough: true,
         ..CopyOptions::default()
     };
     push(parcel, registry, to, &options).await.results
@@ -138,8 +141,7 @@ impl From<Copied> for Arrival {
         let left_behind = copied.left_behind.into_iter();
         Self {
             digest: copied.digest,
-            // Of what is written, referrers come first: with nothing beyond them, the artifact's own manifest was there.
-            read_back: copied.manifests > copied.referrers,
+            read_back: copied.read_back,
             sent: copied.uploaded_bytes,
             effort: Effort {
                 uploaded: copied.uploaded,
@@ -149,6 +151,7 @@ impl From<Copied> for Arrival {
                 referrers: copied.referrers,
                 requests: copied.requests,
             },
+            not_distributable: copied.not_distributable,
             left_behind: left_behind.map(Left::from).collect(),
         }
     }

@@ -55,6 +55,8 @@ pub(crate) struct Line<'a, P = Reference> {
     sent_bytes: Option<u64>,
     #[serde(flatten)]
     effort: Option<Effort>,
+    #[serde(skip_serializing_if = "<[Digest]>::is_empty")]
+    not_distributable: &'a [Digest],
     #[serde(skip_serializing_if = "<[Left]>::is_empty")]
     left_behind: &'a [Left],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -122,6 +124,7 @@ fn line<P>((reference, result): &(P, Result<Arrival, Fault>)) -> Line<'_, P> {
         read_back: arrival.map(|arrival| arrival.read_back),
         sent_bytes: arrival.map(|arrival| arrival.sent),
         effort: arrival.map(|arrival| arrival.effort),
+        not_distributable: arrival.map_or(&[], |arrival| arrival.not_distributable.as_slice()),
         left_behind: arrival.map_or(&[], |arrival| arrival.left_behind.as_slice()),
         fault: result.as_ref().err(),
     }
@@ -152,7 +155,7 @@ pub(crate) fn text<P: Display>(
     terminal.notes(
         arrived
             .clone()
-            .flat_map(|(to, result)| left_behind(to, result)),
+            .flat_map(|(to, result)| warnings(to, result)),
     );
     let all = results.len() + tagged.len();
     let arrived: Vec<&Arrival> = arrived
@@ -175,14 +178,12 @@ fn summary(arrived: &[&Arrival], all: usize) -> String {
             "nothing to write: the registry says that it has this digest".to_owned()
         }
         (_, 0) => format!("nothing to write: {places} say that they have this digest"),
-        (_, read) if read == all && all == 1 => {
-            "the digest read back is the one that was sent".to_owned()
-        }
+        (_, read) if read == all && all == 1 => "the digest read back is the artifact's".to_owned(),
         (_, read) if read == all => {
-            format!("the digest read back from {places} is the one that was sent")
+            format!("the digest read back from {places} is the artifact's")
         }
         (_, read) => format!(
-            "the digest read back from {read} is the one that was sent; {} say that they have it already",
+            "the digest read back from {read} is the artifact's; {} say that they have it already",
             all - read
         ),
     }
@@ -239,22 +240,26 @@ fn blobs(arrival: &Arrival) -> String {
     }
 }
 
-/// Warnings: what refers to the artifact and did not arrive.
-fn left_behind(to: &impl Display, result: &Result<Arrival, Fault>) -> Vec<String> {
-    let left = result
-        .as_ref()
-        .map(|arrival| arrival.left_behind.as_slice());
-    let left = left.unwrap_or_default().iter();
-    left.map(|left| {
+/// What did not arrive though the artifact did.
+fn warnings(to: &impl Display, result: &Result<Arrival, Fault>) -> Vec<String> {
+    let Ok(arrival) = result else {
+        return Vec::new();
+    };
+    let to = plain(&to.to_string());
+    let layers = arrival.not_distributable.iter().map(|digest| {
+        format!(
+            "warning: {to} was not sent {digest}: a layer of a type that may not be distributed"
+        )
+    });
+    let left = arrival.left_behind.iter().map(|left| {
         let why = left.fault.why.as_deref().unwrap_or(&left.fault.what);
-        let to = plain(&to.to_string());
         let what = format!(
             "warning: {to} does not take {}, which refers to the artifact",
             left.digest
         );
         format!("{what} [{}]: {}", left.fault.reason, plain(why))
-    })
-    .collect()
+    });
+    layers.chain(left).collect()
 }
 
 #[cfg(test)]
@@ -268,13 +273,14 @@ mod tests {
             read_back,
             sent: 0,
             effort: Effort::default(),
+            not_distributable: Vec::new(),
             left_behind: Vec::new(),
         };
         let (read, said) = (arrival(true), arrival(false));
         let check = |arrived: &[&Arrival], all, expected: &str| {
             assert_eq!(summary(arrived, all), expected);
         };
-        check(&[&read], 1, "the digest read back is the one that was sent");
+        check(&[&read], 1, "the digest read back is the artifact's");
         check(
             &[&said],
             1,
@@ -283,7 +289,7 @@ mod tests {
         check(
             &[&read, &read],
             2,
-            "the digest read back from both is the one that was sent",
+            "the digest read back from both is the artifact's",
         );
         check(
             &[&said; 3],
@@ -293,7 +299,7 @@ mod tests {
         check(
             &[&read, &said, &said],
             3,
-            "the digest read back from 1 is the one that was sent; 2 say that they have it already",
+            "the digest read back from 1 is the artifact's; 2 say that they have it already",
         );
         check(&[&read, &said], 3, "2 of 3 published");
         check(&[], 1, "0 of 1 published");

@@ -5,6 +5,7 @@ use fractal_core::artifact::{Digest, ImageManifest};
 use fractal_simcloud::{Action, Filter, Registry, RegistryAuth, Rule};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::inspecting::{image_layout, tar};
 use crate::rig::Rig;
@@ -113,6 +114,56 @@ async fn the_receipt_says_what_each_place_took() {
     );
     assert_eq!(place["readBack"], false, "a HEAD is the registry's word");
     assert!(receipt.get("kind").is_none(), "a copy is of any kind");
+}
+
+/// Registries lose blobs, and collect as garbage what is still named.
+#[tokio::test(flavor = "multi_thread")]
+async fn g01_what_a_registry_lost_is_sent_again_where_that_is_asked_for() {
+    let mut rig = Rig::new();
+    let [one, two] = two(&mut rig).await;
+    rig.zip("orders.zip", &[("app.py", "x")]);
+    let (first, second) = (at(&one, "acme/orders:1"), at(&two, "acme/orders:1"));
+    let publish = ["publish", "orders.zip", &first, &second];
+    assert_eq!(rig.run(&publish).await.code, 0);
+    let layer = Digest::sha256(std::fs::read(rig.path("orders.zip")).unwrap());
+    let is_whole = async |reference: &str| rig.run(&["inspect", reference, "--contents"]).await;
+    for registry in [&one, &two] {
+        lose(registry, &layer).await;
+    }
+    let ran = is_whole(&first).await;
+    assert!(
+        ran.code == 1 && ran.err.contains("`fractal copy --thorough`"),
+        "{ran}"
+    );
+    assert_snapshot!("published_again", rig.run(&publish[..3]).await);
+    assert_eq!(is_whole(&first).await.code, 0);
+    let copy = ["copy", &first, &second, "--thorough"];
+    let believed = rig.run(&copy[..3]).await;
+    assert!(
+        believed.code == 0 && !believed.out.contains("read back"),
+        "{believed}"
+    );
+    assert_eq!(
+        is_whole(&second).await.code,
+        1,
+        "the registry's word was taken"
+    );
+    assert_snapshot!("thorough", rig.run(&copy).await);
+    assert_eq!(is_whole(&second).await.code, 0);
+}
+
+async fn lose(registry: &Registry, blob: &Digest) {
+    let mut connection = tokio::net::TcpStream::connect(registry.host())
+        .await
+        .unwrap();
+    let request = format!(
+        "DELETE /v2/acme/orders/blobs/{blob} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+        registry.host()
+    );
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
 }
 
 /// A tag that was not there is no small thing, though all its bytes were.
