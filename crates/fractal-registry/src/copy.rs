@@ -21,11 +21,14 @@ use crate::site::{Located, Site};
 
 mod fan;
 mod place;
+mod placing;
 mod target;
+mod targets;
 mod travel;
 mod tree;
 
-use target::{Belongs, Listing, Target, Targets, each, live};
+use target::{Belongs, Listing, Target};
+use targets::{Targets, each, live};
 
 pub(crate) use fan::Feed;
 

@@ -10,8 +10,10 @@ use fractal_core::artifact::Digest;
 
 mod fault;
 mod identity;
+mod local;
 mod said;
 
+pub use local::Flaw;
 pub use said::Said;
 pub(crate) use said::shown;
 
@@ -45,19 +47,6 @@ pub enum Missing {
     Manifest,
     /// A blob that a manifest names.
     Blob,
-}
-
-/// What is wrong with content on this machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flaw {
-    /// Its bytes are not those that its digest names.
-    Digest,
-    /// It has more or fewer bytes than declared.
-    Size,
-    /// It is not there.
-    Missing,
-    /// It is no regular file.
-    Kind,
 }
 
 /// A failure between us and a registry or layout. `at` is `host/repository...`, or a path.
@@ -378,57 +367,6 @@ const fn missing_word(missing: Missing) -> &'static str {
 }
 
 impl RegistryError {
-    pub(crate) fn file(at: &std::path::Path, source: std::io::Error) -> Self {
-        Self::File {
-            at: at.display().to_string().into(),
-            source: Arc::new(source),
-        }
-    }
-
-    /// The same of content on this machine, which no registry served.
-    pub(crate) fn on_this_machine(self) -> Self {
-        let (at, flaw, problem) = match self {
-            Self::DigestMismatch {
-                at,
-                expected,
-                found,
-            } => {
-                let problem = format!("its bytes have the digest {found} and not {expected}");
-                (at, Flaw::Digest, problem)
-            }
-            Self::SizeMismatch {
-                at,
-                expected,
-                found,
-            } => {
-                let problem = format!("it is not of the declared {expected} bytes: {found}");
-                (at, Flaw::Size, problem)
-            }
-            Self::Truncated {
-                at,
-                received,
-                expected,
-            } => {
-                let problem = format!("it ends after {received} of the declared {expected} bytes");
-                (at, Flaw::Size, problem)
-            }
-            other => return other,
-        };
-        Self::Damaged {
-            at,
-            flaw,
-            problem: problem.into(),
-        }
-    }
-
-    pub(crate) fn missing_here(at: &Arc<str>, problem: impl Into<Arc<str>>) -> Self {
-        Self::Damaged {
-            at: at.clone(),
-            flaw: Flaw::Missing,
-            problem: problem.into(),
-        }
-    }
-
     pub(crate) fn protocol(at: &Arc<str>, problem: impl Into<Arc<str>>) -> Self {
         Self::Protocol {
             at: at.clone(),

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use fractal_core::artifact::{Descriptor, Digest, Tag};
 
-use super::target::{Belongs, Expectation, Target, Targets, each, live};
+use super::target::{Belongs, Expectation, Target};
+use super::targets::{Targets, each, live};
 use super::tree::{names, push};
 use super::{Run, fail};
 use crate::counts::tallied;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use fractal_core::artifact::{Descriptor, Digest, Manifest};
 
 use super::Run;
-use super::place::Placing;
-use super::target::{Belongs, Expectation, Targets, each, live};
+use super::placing::Placing;
+use super::target::{Belongs, Expectation};
+use super::targets::{Targets, each, live};
 use crate::auth::credentials::BoxFuture;
 use crate::counts::tallied;
 use crate::error::RegistryError;

@@ -3,7 +3,7 @@
 use fractal_core::fault::chain;
 use fractal_core::{Class, Fault, Reason};
 
-use super::{Action, Flaw, Missing, RegistryError, Said};
+use super::{Action, Missing, RegistryError, Said};
 use crate::egress::address::{self, class};
 use crate::egress::policy::{NOT_NAMED, UNLISTED};
 use crate::endpoint::Origin;
@@ -12,16 +12,16 @@ use crate::endpoint::Origin;
 const ALGORITHM: Reason = Reason::new("DigestAlgorithm");
 const AUTH: Reason = Reason::new("RegistryAuth");
 const BLOB_TRUNCATED: Reason = Reason::new("BlobTruncated");
-const DIGEST_MISMATCH: Reason = Reason::new("DigestMismatch");
+pub(super) const DIGEST_MISMATCH: Reason = Reason::new("DigestMismatch");
 const EGRESS: Reason = Reason::new("EgressDenied");
 const FORBIDDEN: Reason = Reason::new("RegistryForbidden");
-const LAYOUT: Reason = Reason::new("LayoutInvalid");
+pub(super) const LAYOUT: Reason = Reason::new("LayoutInvalid");
 const LINK: Reason = Reason::new("RegistryLink");
 const LOCAL: Reason = Reason::new("ResourceLocal");
 const MANIFEST_INVALID: Reason = Reason::new("ManifestInvalid");
 const MANIFEST_LIMIT: Reason = Reason::new("ManifestLimit");
 const MANIFEST_TOO_LARGE: Reason = Reason::new("ManifestTooLarge");
-const NOT_FOUND: Reason = Reason::new("RegistryNotFound");
+pub(super) const NOT_FOUND: Reason = Reason::new("RegistryNotFound");
 const PROTOCOL: Reason = Reason::new("RegistryProtocol");
 const PROXY_FAILED: Reason = Reason::new("ProxyUnavailable");
 const PROXY_REFUSED: Reason = Reason::new("ProxyRefused");
@@ -29,7 +29,7 @@ const REALM: Reason = Reason::new("RegistryRealm");
 const REDIRECT: Reason = Reason::new("RegistryRedirect");
 const REFUSED: Reason = Reason::new("RegistryRefused");
 const SETTING: Reason = Reason::new("ConfigInvalid");
-const SIZE_MISMATCH: Reason = Reason::new("SizeMismatch");
+pub(super) const SIZE_MISMATCH: Reason = Reason::new("SizeMismatch");
 const SLOW: Reason = Reason::new("RegistrySlow");
 const THROTTLED: Reason = Reason::new("RegistryThrottled");
 const TLS: Reason = Reason::new("RegistryTls");
@@ -103,22 +103,12 @@ fn class_of(error: &RegistryError) -> (Class, Reason) {
         }
         E::SizeMismatch { .. } => (Class::Terminal, SIZE_MISMATCH),
         E::Truncated { .. } => (PASSING, BLOB_TRUNCATED),
-        E::Damaged { flaw, .. } => (Class::Blocked, flawed(*flaw)),
+        E::Damaged { flaw, .. } => (Class::Blocked, flaw.reason()),
         E::Limit { .. } => (Class::Terminal, MANIFEST_LIMIT),
         E::Algorithm { .. } => (Class::Terminal, ALGORITHM),
         E::Layout { .. } => (Class::Blocked, LAYOUT),
         E::File { .. } => (Class::Blocked, LOCAL),
         E::Setting { .. } => (Class::Blocked, SETTING),
-    }
-}
-
-/// A digest that does not hold is told by the same word wherever it does not.
-const fn flawed(flaw: Flaw) -> Reason {
-    match flaw {
-        Flaw::Digest => DIGEST_MISMATCH,
-        Flaw::Size => SIZE_MISMATCH,
-        Flaw::Missing => NOT_FOUND,
-        Flaw::Kind => LAYOUT,
     }
 }
 
@@ -298,7 +288,7 @@ fn advice(error: &RegistryError) -> (String, &'static str) {
             "the transfer broke off".into(),
             "nothing to do if this passes; otherwise check the registry and the network between",
         ),
-        E::Damaged { flaw, .. } => damaged(*flaw),
+        E::Damaged { flaw, .. } => flaw.advice(),
         E::Limit { .. } => (
             "the manifest goes beyond what is taken".into(),
             "build the image with fewer layers (a multi-stage build merges them), or the index with fewer entries and levels; what refers to an artifact stays where it is with --no-referrers",
@@ -321,27 +311,6 @@ fn advice(error: &RegistryError) -> (String, &'static str) {
         E::Setting { setting, .. } => (
             format!("the registry setting `{setting}` cannot be used"),
             "correct the setting and start again",
-        ),
-    }
-}
-
-fn damaged(flaw: Flaw) -> (String, &'static str) {
-    match flaw {
-        Flaw::Digest => (
-            "a local file has other bytes than its digest names".into(),
-            "write the layout or archive again from where it came from: this copy of it is damaged",
-        ),
-        Flaw::Size => (
-            "a local file is longer or shorter than its manifest declares".into(),
-            "write the layout or archive again from where it came from: this copy of it is damaged or incomplete",
-        ),
-        Flaw::Missing => (
-            "the layout or archive does not hold this".into(),
-            "name a tag or digest that it holds, or write it again with everything its manifests name",
-        ),
-        Flaw::Kind => (
-            "something in the layout is no regular file".into(),
-            "look what lies there, and write the layout again from where it came from",
         ),
     }
 }
