@@ -152,6 +152,25 @@ async fn g01_what_a_registry_lost_is_sent_again_where_that_is_asked_for() {
     assert_eq!(is_whole(&second).await.code, 0);
 }
 
+/// A disk that was full, or a copy of the folder that broke off.
+#[tokio::test(flavor = "multi_thread")]
+async fn g01_what_a_layout_holds_in_part_is_written_again() {
+    let rig = Rig::new();
+    let image = image_layout(&rig, "image");
+    let args = ["copy", "image", "oci-layout:backup:1", "--thorough"];
+    assert_eq!(rig.run(&args[..3]).await.code, 0);
+    let layer = Digest::sha256("a layer of an image");
+    let blob = rig.path("backup/blobs/sha256").join(layer.hex());
+    std::fs::write(&blob, "a lay").unwrap();
+    let receipt = rig
+        .run(&[&args[..], &["--output", "json"]].concat())
+        .await
+        .json();
+    assert_eq!(receipt["digest"], image);
+    assert_eq!(receipt["published"][0]["uploaded"], 1, "{receipt}");
+    assert_eq!(std::fs::read(&blob).unwrap(), b"a layer of an image");
+}
+
 async fn lose(registry: &Registry, blob: &Digest) {
     let mut connection = tokio::net::TcpStream::connect(registry.host())
         .await
