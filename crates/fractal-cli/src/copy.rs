@@ -24,21 +24,25 @@ const UNRESOLVED: Reason = Reason::new("RegistryUnresolved");
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  fractal copy ghcr.io/acme/orders:1.4.2 acme.azurecr.io/orders:1.4.2 europe-docker.pkg.dev/acme/orders/orders:1.4.2
+  fractal copy ghcr.io/acme/orders:1.4.2 acme.azurecr.io/orders:1.4.2 registry.acme.dev/orders:1
   fractal copy ghcr.io/acme/orders@sha256:DIGEST acme.azurecr.io/orders:live
   fractal copy ghcr.io/acme/orders:1.4.2 oci-layout:backup:1.4.2
   fractal copy oci-layout:backup:1.4.2 ghcr.io/acme/orders:1.4.2
-  fractal copy ghcr.io/acme/orders:1.4.2 acme.azurecr.io/orders:1.4.2 --thorough   (mends what a registry lost)
+  fractal copy oci-layout:backup:1.4.2 ghcr.io/acme/orders:1.4.2 --thorough
   fractal copy images.tar ghcr.io/acme/orders:1.4.2 --image acme/orders:1.4.2
 
-Each blob is read once, whatever the number of places, and a place that has it is not sent it again: a copy that broke
-off is taken up by running it again. A registry mounts what another of its repositories has.
+Each blob is read once, whatever the number of places, and a place that has it is not sent it again:
+a copy that broke off is taken up by running it again.
+A registry mounts what another of its repositories has.
 Manifests follow what they name, a tag moves last, and what was written is read back.
-Signatures, bills of materials and attestations travel along, by the referrers API or the tags that stand in for it.
-A place whose tag names the artifact already is believed; --thorough looks whether all of it is there.
+Signatures, bills of materials and attestations travel along, by the referrers API or the tags that
+stand in for it.
+A place whose tag names the artifact already is believed; --thorough looks whether all of it is
+there, and mends what a registry lost.
 With --no-referrers, a copy that changes nothing costs one HEAD at the source and one at each place.
 
-Exit code 0: every place has it. 1: one cannot get it, the others do. 75: one could not be reached; try again.")]
+Exit code 0: every place has it. 1: one cannot get it, the others do.
+75: one could not be reached; try again.")]
 pub(crate) struct CopyArgs {
     /// HOST/REPOSITORY:TAG, an OCI layout folder (or oci-layout:FOLDER[:TAG]), or an image archive
     #[arg(value_name = "FROM")]

@@ -30,7 +30,8 @@ Examples:
   fractal inspect images.tar
   fractal inspect ghcr.io/acme/orders:1.4.2 --contents   (reads a zip's or wheel's layer whole)
 
-Exit code 0: some target runs it. 1: none does, or it cannot be read. 75: the registry could not be reached; try again.
+Exit code 0: some target runs it. 1: none does, or it cannot be read.
+75: the registry could not be reached; try again.
 Whether it runs where it is to run, with its handler and settings, is said by `fractal check`.")]
 pub(crate) struct InspectArgs {
     /// A reference, a function zip or wheel, an OCI layout, an image archive, or a bundle's folder or tar

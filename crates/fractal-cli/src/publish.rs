@@ -29,19 +29,24 @@ pub use wheel::WrongName;
 #[command(after_help = "\
 Examples:
   fractal publish orders.zip ghcr.io/acme/orders:1.4.2
-  fractal publish etl-2.0-py3-none-any.whl acme.azurecr.io/etl:2.0 europe-docker.pkg.dev/acme/etl/etl:2.0
+  fractal publish etl-2.0-py3-none-any.whl acme.azurecr.io/etl:2.0 registry.acme.dev/etl:2.0
   fractal publish oci-layout:build/image:1.4.2 ghcr.io/acme/orders:1.4.2
-  docker save orders:1.4.2 -o orders.tar && fractal publish orders.tar ghcr.io/acme/orders:1.4.2
+  docker save orders:1.4.2 -o orders.tar
+  fractal publish orders.tar ghcr.io/acme/orders:1.4.2
   fractal publish ghcr.io/acme/orders:1.4.2 acme.azurecr.io/orders:1.4.2
-  aws ecr get-login-password | fractal publish orders.zip ACCOUNT.dkr.ecr.REGION.amazonaws.com/orders:1 \\
-    --username AWS --password-stdin
+  aws ecr get-login-password | fractal publish orders.zip \\
+    ACCOUNT.dkr.ecr.REGION.amazonaws.com/orders:1 --username AWS --password-stdin
 
-The same file under the same name gives the same digest, here and in every registry: the name is part of the manifest.
-Every registry gets the bytes of one read, at once. What is there already is not sent: each manifest is read back and each blob asked for, so what a registry lost is mended.
+The same file under the same name gives the same digest, here and in every registry: the name is
+part of the manifest.
+Every registry gets the bytes of one read, at once. What is there already is not sent: each manifest
+is read back and each blob asked for, so what a registry lost is mended.
 To copy what is no such artifact, or into an OCI layout, use `fractal copy`.
 
-Credentials are read from nowhere unless a flag says so: after `docker login HOST`, add --registry-config ~/.docker/config.json.
-Exit code 0: every registry has it. 1: one cannot get it, the others do. 75: one could not be reached; try again.")]
+Credentials are read from nowhere unless a flag says so: after `docker login HOST`, add
+--registry-config ~/.docker/config.json.
+Exit code 0: every registry has it. 1: one cannot get it, the others do.
+75: one could not be reached; try again.")]
 pub(crate) struct PublishArgs {
     /// A function zip, a wheel, an OCI layout folder (or oci-layout:FOLDER[:TAG]), an image archive, or HOST/REPOSITORY:TAG
     #[arg(value_name = "FROM")]
