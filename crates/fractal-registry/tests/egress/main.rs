@@ -12,6 +12,7 @@ mod hosts;
 mod proxies;
 #[cfg(test)]
 mod repeated;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod support;
