@@ -10,7 +10,6 @@ use crate::client::Registry;
 use crate::endpoint::RepositoryRef;
 use crate::error::RegistryError;
 
-mod hashing;
 mod open;
 mod stream;
 mod supply;

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fractal_core::artifact::{Descriptor, Digest};
+use fractal_core::artifact::{Descriptor, Digest, Hasher};
 
-use super::hashing::Hashing;
 use crate::error::RegistryError;
 
 pub(super) struct Verifier {
     at: Arc<str>,
     digest: Digest,
     size: u64,
-    hashing: Option<Hashing>,
+    hasher: Option<Hasher>,
     received: u64,
     given_out: u64,
     held: Option<Bytes>,
@@ -30,12 +29,12 @@ pub(super) enum Verdict {
 
 impl Verifier {
     pub(super) fn new(at: Arc<str>, descriptor: &Descriptor) -> Self {
-        let hashing = Some(Hashing::new(descriptor.digest.algorithm(), descriptor.size));
+        let hasher = Some(Hasher::new(descriptor.digest.algorithm()));
         Self {
             at,
             digest: descriptor.digest.clone(),
             size: descriptor.size,
-            hashing,
+            hasher,
             received: 0,
             given_out: 0,
             held: None,
@@ -68,7 +67,7 @@ impl Verifier {
         if self.given_out > 0 {
             return false;
         }
-        self.hashing = Some(Hashing::new(self.digest.algorithm(), self.size));
+        self.hasher = Some(Hasher::new(self.digest.algorithm()));
         self.received = 0;
         self.held = None;
         true
@@ -82,8 +81,8 @@ impl Verifier {
         if self.received > self.size {
             return Err(self.wrong_size("more came".into()));
         }
-        if let Some(hashing) = &mut self.hashing {
-            hashing.update(&chunk);
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&chunk);
         }
         if self.received < self.size {
             self.given_out += chunk.len() as u64;
@@ -96,10 +95,10 @@ impl Verifier {
 
     /// Compares the digest, once all bytes are here.
     pub(super) fn check(&mut self) -> Result<(), RegistryError> {
-        let Some(hashing) = self.hashing.take() else {
+        let Some(hasher) = self.hasher.take() else {
             return Ok(());
         };
-        let found = hashing.finish();
+        let found = hasher.finish();
         if found == self.digest {
             return Ok(());
         }
