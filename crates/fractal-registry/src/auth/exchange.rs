@@ -103,7 +103,7 @@ impl Auth {
             .and_then(|body| minted(&body, identity))
             .map_err(|problem| RegistryError::protocol(&place, problem))?;
         if let Some(token) = minted.shown.bearer() {
-            egress.secrets.note_token(&token);
+            egress.secrets.note(&Credential::Token(token));
         }
         Ok(minted)
     }

@@ -20,31 +20,33 @@ const MAX: usize = 128;
 const BEGINNING: usize = 12;
 const REDACTED: &str = "<redacted>";
 
-/// Every way of writing each secret, the newest last.
+/// What was shown, with every way of writing it, the newest last.
 #[derive(Default)]
 pub(crate) struct Secrets(Mutex<VecDeque<Known>>);
 
 struct Known {
-    secret: Secret,
+    credential: Credential,
     forms: Vec<String>,
 }
 
 impl Secrets {
     /// Remembers what `credential` shows.
     pub(crate) fn note(&self, credential: &Credential) {
-        match credential {
-            Credential::Anonymous => {}
-            Credential::Basic { username, password } => {
-                let pair = format!("{username}:{}", password.reveal());
-                self.remember(password, || encoded(&pair));
-            }
-            Credential::Token(token) | Credential::Refresh(token) => self.note_token(token),
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.iter().any(|known| known.credential == *credential) {
+            return;
         }
-    }
-
-    /// Remembers a token as a service gave it.
-    pub(crate) fn note_token(&self, token: &Secret) {
-        self.remember(token, Vec::new);
+        let forms = forms(credential);
+        if forms.is_empty() {
+            return;
+        }
+        if all.len() >= MAX {
+            all.pop_front();
+        }
+        all.push_back(Known {
+            credential: credential.clone(),
+            forms,
+        });
     }
 
     /// Remembers what a header of the Basic scheme shows.
@@ -58,35 +60,6 @@ impl Secrets {
         if let Some((user, password)) = pair.as_deref().and_then(|pair| pair.split_once(':')) {
             self.note(&Credential::basic(user, password));
         }
-    }
-
-    fn remember(&self, secret: &Secret, further: impl FnOnce() -> Vec<String>) {
-        if secret.reveal().len() < MIN {
-            return;
-        }
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let further = match all.iter().position(|known| known.secret == *secret) {
-            // The same password for another user is written otherwise.
-            Some(place) => {
-                let further = further();
-                match all.get_mut(place) {
-                    Some(known) => extend(&mut known.forms, further),
-                    None => return,
-                }
-                return;
-            }
-            None => further(),
-        };
-        let mut forms = written(secret.reveal());
-        extend(&mut forms, encoded(secret.reveal()));
-        extend(&mut forms, further);
-        if all.len() >= MAX {
-            all.pop_front();
-        }
-        all.push_back(Known {
-            secret: secret.clone(),
-            forms,
-        });
     }
 
     /// `text` without any of them.
@@ -103,6 +76,27 @@ impl Secrets {
     pub(crate) fn said(&self, body: &[u8]) -> Said {
         Said::read(self.clean(&String::from_utf8_lossy(body)).as_bytes())
     }
+}
+
+/// Every way of writing what a credential keeps secret.
+fn forms(credential: &Credential) -> Vec<String> {
+    let (secret, pair) = match credential {
+        Credential::Anonymous => return Vec::new(),
+        Credential::Token(token) | Credential::Refresh(token) => (token.reveal(), None),
+        Credential::Basic { username, password } => {
+            let password = password.reveal();
+            (password, Some(format!("{username}:{password}")))
+        }
+    };
+    if secret.len() < MIN {
+        return Vec::new();
+    }
+    let mut forms = written(secret);
+    extend(&mut forms, encoded(secret));
+    if let Some(pair) = pair {
+        extend(&mut forms, encoded(&pair));
+    }
+    forms
 }
 
 /// `text` without the secrets of one request, however they are written.
@@ -212,7 +206,7 @@ mod tests {
         let secrets = Secrets::default();
         secrets.note(&Credential::basic("bob", PASSWORD));
         secrets.note(&Credential::Refresh(Secret::new("refresh-canary")));
-        secrets.note_token(&Secret::new("token-canary"));
+        secrets.note(&Credential::Token(Secret::new("token-canary")));
         let pair = STANDARD.encode(format!("bob:{PASSWORD}"));
         for (text, expected) in [
             (format!("you sent {PASSWORD}"), "you sent <redacted>"),
@@ -258,7 +252,9 @@ mod tests {
             assert_eq!(secrets.clean(&pair), REDACTED);
         }
         for number in 0..=MAX {
-            secrets.note_token(&Secret::new(&format!("token-{number:04}")));
+            secrets.note(&Credential::Token(Secret::new(&format!(
+                "token-{number:04}"
+            ))));
         }
         assert_eq!(secrets.0.lock().unwrap().len(), MAX);
         assert_eq!(secrets.clean("token-0000"), "token-0000");
